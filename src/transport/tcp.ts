@@ -1,0 +1,127 @@
+/**
+ * Length-prefixed messages on a plain TCP connection: the shortest way there is.
+ *
+ * @module
+ */
+
+import type { Bytes } from "../types.ts";
+import { type Accepted, acceptOn } from "./accept.ts";
+import { TransportError } from "../errors.ts";
+import { dial } from "./dial.ts";
+import { decodeIntroduction, encodeIntroduction, readFrame, writeFrames } from "./framing.ts";
+import type { ByteStream } from "./stream.ts";
+import type {
+  Caller,
+  Connection,
+  ConnectOptions,
+  Listener,
+  ListenLimits,
+  ListenOptions,
+  Service,
+  Session,
+  Transport,
+} from "./transport.ts";
+
+const DEFAULT_PORT = 8765;
+/** How long a refused client may take to stop sending, so that it can read why. */
+const LINGER_MS = 1000;
+
+export const tcp: Transport = {
+  schemes: ["tcp"],
+  defaultPort: DEFAULT_PORT,
+  async connect(url, options) {
+    return new TcpConnection(await dial(url, DEFAULT_PORT, options), options);
+  },
+};
+
+class TcpConnection implements Connection {
+  readonly #stream: ByteStream;
+  readonly #maxMessageBytes: number;
+  /** Travels with the first request, so that it costs no round trip of its own. */
+  #introduction: Uint8Array | undefined;
+
+  constructor(stream: ByteStream, options: ConnectOptions) {
+    this.#stream = stream;
+    this.#maxMessageBytes = options.maxMessageBytes;
+    this.#introduction = encodeIntroduction(options);
+  }
+
+  get bytesOut(): number {
+    return this.#stream.bytesOut;
+  }
+
+  get bytesIn(): number {
+    return this.#stream.bytesIn;
+  }
+
+  get closed(): boolean {
+    return this.#stream.closed;
+  }
+
+  async request(message: Bytes, signal?: AbortSignal): Promise<Bytes> {
+    const reply = await this.#stream.exchange(signal, async () => {
+      const introduction = this.#introduction;
+      this.#introduction = undefined;
+      await writeFrames(this.#stream, introduction === undefined ? [message] : [introduction, message]);
+      const reply = await readFrame(this.#stream, this.#maxMessageBytes, {});
+      if (reply === undefined) {
+        throw new TransportError("disconnected", "The server closed the connection before it replied");
+      }
+      return reply;
+    });
+    this.#stream.closeIfDisturbed();
+    return reply;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#stream.close();
+    return Promise.resolve();
+  }
+}
+
+/**
+ * Opens the tcp portal.
+ *
+ * @throws errors of the operating system, such as a port in use.
+ */
+export function listenTcp(service: Service, options: ListenOptions): Listener {
+  return acceptOn(options, (accepted) => converse(accepted, service, options.limits));
+}
+
+async function converse(accepted: Accepted, service: Service, limits: ListenLimits): Promise<void> {
+  const { stream } = accepted;
+  let caller: Caller = { transport: "tcp", remote: accepted.remote };
+  let session: Session | undefined;
+  let bytesIn = 0;
+  const onStart = () => accepted.busy = true;
+  try {
+    while (!accepted.closing) {
+      accepted.busy = false;
+      const message = await readFrame(stream, limits.maxMessageBytes, limits, onStart);
+      if (message === undefined) return;
+      if (session === undefined) {
+        const introduction = decodeIntroduction(message);
+        if (introduction !== undefined) caller = { ...caller, ...introduction };
+        session = service.open(caller);
+        if (introduction !== undefined) continue;
+      }
+      const current = session;
+      const bytesInBefore = bytesIn;
+      bytesIn = stream.bytesIn;
+      const answer = current.handle(message, stream.receivedMs);
+      stream.watch(() => current.close());
+      const { bytes } = await answer;
+      const bytesOutBefore = stream.bytesOut;
+      await writeFrames(stream, [bytes], limits.messageMs);
+      current.sent(stream.handedMs, bytesIn - bytesInBefore, stream.bytesOut - bytesOutBefore);
+    }
+  } catch (error) {
+    if (error instanceof TransportError && error.code === "disconnected") return;
+    // What is no frame leaves no way to find the next one, and a caller who was refused has no session: say why, end.
+    const reply = session?.reject(error as Error) ?? service.reject(error as Error, caller);
+    await writeFrames(stream, [reply.bytes], limits.messageMs);
+    await stream.closeGently(LINGER_MS);
+  } finally {
+    session?.close();
+  }
+}
