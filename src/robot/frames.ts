@@ -1,0 +1,63 @@
+/**
+ * Real observations to measure with: 14 moments of two simulated ALOHA episodes, pictures of the top camera with the
+ * joint states that belong to them.
+ *
+ * @module
+ */
+
+import { decodePng, toChw } from "../image.ts";
+import { seededRandom } from "../random.ts";
+import type { Image, Observation } from "../types.ts";
+import type { RobotProfile } from "./profile.ts";
+
+/** One moment of an episode. */
+export interface Frame {
+  readonly task: string;
+  /** Control step of the episode, at 50 Hz. */
+  readonly step: number;
+  /** The top camera, 224 × 224. */
+  readonly image: Image;
+  /** ALOHA's 14 numbers. */
+  readonly state: readonly number[];
+}
+
+const FOLDER = new URL("./frames/", import.meta.url);
+
+/** Reads the frames that come with the program. */
+export async function loadFrames(): Promise<Frame[]> {
+  const listed: { file: string; task: string; step: number; state: number[] }[] = JSON.parse(
+    await Deno.readTextFile(new URL("frames.json", FOLDER)),
+  );
+  return await Promise.all(listed.map(async ({ file, task, step, state }) => {
+    return { task, step, state, image: decodePng(await Deno.readFile(new URL(file, FOLDER))) };
+  }));
+}
+
+/**
+ * Observations for a robot, in an order that the seed decides.
+ *
+ * ALOHA gets what its simulation sends: the top camera and the state of that moment. For the other robots there are no
+ * recordings here: their cameras show the same pictures, and their states are random numbers in [−1, 1).
+ */
+export async function exampleObservations(
+  profile: RobotProfile,
+  { seed, prompt }: { readonly seed: number; readonly prompt?: string | undefined },
+): Promise<Observation[]> {
+  const random = seededRandom(seed);
+  const frames = await loadFrames();
+  const start = Math.floor(random() * frames.length);
+  const cameras = profile.cameras.filter((camera) => camera.required);
+  return frames.map((_, i) => {
+    const images: Record<string, Image> = {};
+    cameras.forEach((camera, j) => {
+      const { image } = frames[(start + i + j) % frames.length]!;
+      // Turned once here, so that no request pays for it.
+      images[camera.name] = camera.layout === "chw" ? toChw(image) : image;
+    });
+    const recorded = frames[(start + i) % frames.length]!.state;
+    const state = profile.name === "aloha"
+      ? Float64Array.from(recorded)
+      : Float64Array.from({ length: profile.stateDim }, () => 2 * random() - 1);
+    return { images, state, ...(prompt === undefined ? {} : { prompt }) };
+  });
+}
