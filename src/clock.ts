@@ -82,3 +82,53 @@ export function withDeadline<T>(
     );
   });
 }
+
+/**
+ * A time limit that is moved far more often than it passes: one timer, set anew only when it fires too early. A timer
+ * for each message would cost as much as reading a small one.
+ */
+export class MovingDeadline {
+  readonly #clock: Clock;
+  #dueMs = Infinity;
+  #onLate: (() => void) | undefined;
+  #armedMs = Infinity;
+  #cancel: (() => void) | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Calls back once, `ms` from now, unless moved or lifted before. */
+  move(ms: number, onLate: () => void): void {
+    this.#dueMs = this.#clock.now() + ms;
+    this.#onLate = onLate;
+    if (this.#armedMs > this.#dueMs) this.#arm(ms);
+  }
+
+  /** There is no limit now. The timer stays, for the next one. */
+  lift(): void {
+    this.#dueMs = Infinity;
+    this.#onLate = undefined;
+  }
+
+  /** Ends the timer, so that it keeps nothing alive. */
+  dispose(): void {
+    this.lift();
+    this.#cancel?.();
+    this.#armedMs = Infinity;
+  }
+
+  #arm(ms: number): void {
+    this.#cancel?.();
+    this.#armedMs = this.#clock.now() + ms;
+    this.#cancel = this.#clock.after(ms, () => {
+      this.#armedMs = Infinity;
+      const remainingMs = this.#dueMs - this.#clock.now();
+      if (remainingMs === Infinity) return;
+      if (remainingMs > 0) return this.#arm(remainingMs);
+      const late = this.#onLate;
+      this.lift();
+      late?.();
+    });
+  }
+}

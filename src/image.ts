@@ -4,7 +4,7 @@
  * @module
  */
 
-import { decode as decodePngData } from "fast-png";
+import { decode, type DecodedPng } from "fast-png";
 import type { Bytes, Image } from "./types.ts";
 
 /** The picture with interleaved channels; itself where it has them already. */
@@ -49,7 +49,8 @@ export function floatToUint8(values: Float32Array | Float64Array): Bytes {
 /**
  * Fits a picture into another size without distorting it, on black: openpi-client's `resize_with_pad`, bit for bit.
  *
- * @returns interleaved channels, `widthPx × heightPx`.
+ * @returns interleaved channels, `widthPx × heightPx`; the same pixels where the size fits already.
+ * @throws {RangeError} where the picture is so long and thin that nothing of it would be left, as Pillow does.
  */
 export function resizeWithPad(image: Image, widthPx: number, heightPx: number): Image {
   const source = toHwc(image);
@@ -59,6 +60,10 @@ export function resizeWithPad(image: Image, widthPx: number, heightPx: number): 
   const ratio = Math.max(width / widthPx, height / heightPx);
   const fitWidth = Math.trunc(width / ratio);
   const fitHeight = Math.trunc(height / ratio);
+  if (fitWidth < 1 || fitHeight < 1) {
+    const sizes = `${width}×${height} to ${widthPx}×${heightPx}`;
+    throw new RangeError(`Cannot resize a picture of ${sizes}: its short side would vanish; crop it first`);
+  }
   const fitted = resizeBilinear(source, fitWidth, fitHeight);
   const left = Math.trunc((widthPx - fitWidth) / 2);
   const top = Math.trunc((heightPx - fitHeight) / 2);
@@ -141,7 +146,10 @@ function resampleColumns(data: Bytes, width: number, height: number, heightPx: n
   return result;
 }
 
-/** One output pixel. The sums stay below 2³¹: the weights of a pixel add up to 2²², and 255 · 2²² < 2³⁰. */
+/**
+ * One output pixel. The sums stay below 2³¹: the weights of a pixel add up to 2²², and 255 · 2²² < 2³⁰. Said with
+ * `Math.imul` and `| 0`, which makes the engine keep them as integers: 480×640 to 224×224 takes 3.7 ms instead of 6.4.
+ */
 function weigh(
   data: Bytes,
   first: number,
@@ -158,9 +166,9 @@ function weigh(
   let blue = half;
   for (let j = 0, at = first; j < count; j++, at += step) {
     const weight = weights[firstWeight + j]!;
-    red += weight * data[at]!;
-    green += weight * data[at + 1]!;
-    blue += weight * data[at + 2]!;
+    red = (red + Math.imul(weight, data[at]!)) | 0;
+    green = (green + Math.imul(weight, data[at + 1]!)) | 0;
+    blue = (blue + Math.imul(weight, data[at + 2]!)) | 0;
   }
   result[target] = Math.min(255, red >> WEIGHT_BITS);
   result[target + 1] = Math.min(255, green >> WEIGHT_BITS);
@@ -170,15 +178,27 @@ function weigh(
 /**
  * Reads an 8-bit PNG; grey becomes RGB, and an alpha channel is dropped.
  *
- * @throws {Error} where it is no PNG, or has another depth.
+ * @returns interleaved channels.
+ * @throws {Error} where it is no whole PNG, has another depth or a palette.
  */
 export function decodePng(bytes: Bytes): Image {
-  const { width, height, channels, depth, data } = decodePngData(bytes);
+  const { width, height, channels, depth, data, palette } = readPng(bytes);
   if (depth !== 8) throw new Error(`Cannot use a PNG of ${depth} bits per channel: save it with 8`);
+  if (palette !== undefined) throw new Error("Cannot use a PNG with a palette: save it as RGB");
   const rgb = new Uint8Array(3 * width * height);
   const grey = channels < 3;
   for (let i = 0; i < width * height; i++) {
     for (let channel = 0; channel < 3; channel++) rgb[3 * i + channel] = data[i * channels + (grey ? 0 : channel)]!;
   }
   return { width, height, layout: "hwc", data: rgb };
+}
+
+function readPng(bytes: Bytes): DecodedPng {
+  try {
+    return decode(bytes, { checkCrc: true });
+  } catch (cause) {
+    throw new Error(`Cannot read ${bytes.length} bytes as a PNG: they are damaged, cut off or another format`, {
+      cause,
+    });
+  }
 }

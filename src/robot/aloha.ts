@@ -14,6 +14,7 @@ const camera = (name: string, required: boolean): Camera => ({
   layout: "chw",
 });
 
+/** The profile of ALOHA. `cam_low` is accepted, though openpi's policies do not look at it. */
 export const aloha: RobotProfile = {
   name: "aloha",
   cameras: [

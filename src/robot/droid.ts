@@ -6,6 +6,7 @@
 
 import type { RobotProfile } from "./profile.ts";
 
+/** The profile of DROID. openpi reads both cameras. */
 export const droid: RobotProfile = {
   name: "droid",
   cameras: [

@@ -7,6 +7,7 @@
 
 import type { RobotProfile } from "./profile.ts";
 
+/** The profile of LIBERO. openpi reads both cameras. */
 export const libero: RobotProfile = {
   name: "libero",
   cameras: [

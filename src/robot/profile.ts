@@ -22,6 +22,7 @@ export interface StatePart {
   readonly dim: number;
 }
 
+/** What a robot sends, what it executes, and how often. */
 export interface RobotProfile {
   readonly name: string;
   readonly cameras: readonly Camera[];

@@ -42,6 +42,10 @@ export async function readHead(
   let searched = 0;
   for (;;) {
     const bytes = stream.peekAll();
+    // Requests begin with a method, replies with HTTP. What begins otherwise is told so, not waited for.
+    if (bytes[0]! < 0x41 || bytes[0]! > 0x5a) {
+      throw new WireError("malformed", { field: "start line", found: `byte ${bytes[0]}`, expected: "HTTP/1.1" });
+    }
     const end = findHeadEnd(bytes, searched);
     if (end > 0) {
       const head = parseHead(bytes.subarray(0, end));

@@ -140,7 +140,7 @@ class HttpConversation {
     stream.watch(() => session.close());
     const bytesOutBefore = stream.bytesOut;
     await this.#writeReply(await answer, request.last);
-    session.sent(stream.handedMs, stream.bytesIn - bytesInBefore, stream.bytesOut - bytesOutBefore);
+    session.sent(stream.handedMs, this.#bytesIn - bytesInBefore, stream.bytesOut - bytesOutBefore);
   }
 
   async #answerPage({ path, method, caller, last }: Request): Promise<void> {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Clock, withDeadline } from "../clock.ts";
+import { type Clock, MovingDeadline, withDeadline } from "../clock.ts";
 import { TransportError } from "../errors.ts";
 import type { Bytes } from "../types.ts";
 
@@ -42,6 +42,8 @@ export class ByteStream {
   #closed = false;
   #sendBuffer: Bytes = allocate(0);
   #watcher: object | undefined;
+  readonly #readLimit: MovingDeadline;
+  readonly #writeLimit: MovingDeadline;
   #writing: Promise<void> = Promise.resolve();
   /** Bytes that have gone out and come in. */
   bytesOut = 0;
@@ -54,6 +56,8 @@ export class ByteStream {
   constructor(socket: Socket, clock: Clock) {
     this.#socket = socket;
     this.#clock = clock;
+    this.#readLimit = new MovingDeadline(clock);
+    this.#writeLimit = new MovingDeadline(clock);
   }
 
   get closed(): boolean {
@@ -75,8 +79,8 @@ export class ByteStream {
     this.#watcher = undefined;
     if (this.unread >= count) return true;
     if (limitMs === undefined) return await this.#fillTo(count);
-    const late = () => new TransportError("deadline", `Cannot read ${count} bytes: not there after ${limitMs} ms`);
-    return await withDeadline(this.#clock, limitMs, late, () => this.#fillTo(count));
+    const message = `Cannot read ${count} bytes: not there after ${limitMs} ms`;
+    return await within(this.#readLimit, limitMs, message, this.#fillTo(count));
   }
 
   /** The next `count` bytes, left where they are. They must be ready. */
@@ -204,6 +208,8 @@ export class ByteStream {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#readLimit.dispose();
+    this.#writeLimit.dispose();
     try {
       this.#socket.close();
     } catch {
@@ -303,6 +309,17 @@ export class ByteStream {
       throw disconnected(error);
     }
     this.bytesOut += bytes.length;
+  }
+}
+
+/** Waits for `work`, for as long as the limit allows. */
+async function within<T>(limit: MovingDeadline, limitMs: number, message: string, work: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  limit.move(limitMs, () => reject(new TransportError("deadline", message)));
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    limit.lift();
   }
 }
 

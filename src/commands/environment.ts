@@ -1,0 +1,30 @@
+/**
+ * Where a number was measured: what may explain it later.
+ *
+ * @module
+ */
+
+/** Versions, system, processor, and what TCP does here. What cannot be read is left out. */
+export async function describeEnvironment(version: string): Promise<Record<string, string | number>> {
+  const cpu = await firstMatch("/proc/cpuinfo", /^model name\s*:\s*(.+)$/m);
+  const congestion = await firstMatch("/proc/sys/net/ipv4/tcp_congestion_control", /^(\S+)/);
+  return {
+    pi0: version,
+    deno: Deno.version.deno,
+    v8: Deno.version.v8,
+    os: `${Deno.build.os} ${Deno.osRelease()}`,
+    arch: Deno.build.arch,
+    cores: navigator.hardwareConcurrency,
+    ...(cpu === undefined ? {} : { cpu }),
+    ...(congestion === undefined ? {} : { tcpCongestionControl: congestion }),
+  };
+}
+
+async function firstMatch(path: string, pattern: RegExp): Promise<string | undefined> {
+  try {
+    return pattern.exec(await Deno.readTextFile(path))?.[1];
+  } catch {
+    // Another system than Linux, or one that does not tell.
+    return undefined;
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * The subcommands, as a table, and the way from what was typed to an exit code.
+ *
+ * A command's file is loaded when the command is used, so that `pi0 --help` starts at once.
+ *
+ * @module
+ */
+
+import program from "../../deno.json" with { type: "json" };
+import type { Clock } from "../clock.ts";
+import { UsageError } from "../errors.ts";
+import type { Command } from "./command.ts";
+import { commandHelp, type CommandSummary, programHelp } from "./help.ts";
+import { nearest, parseOptions } from "./options.ts";
+import type { Terminal } from "./terminal.ts";
+
+interface Entry extends CommandSummary {
+  load(): Promise<Command>;
+}
+
+export const COMMANDS = {
+  serve: {
+    summary: "put a policy behind HTTP, WebSocket and TCP at once",
+    example: { command: "pi0 serve", text: "Serve the null policy on this machine." },
+    load: async () => (await import("./serve.ts")).serve as unknown as Command,
+  },
+  bench: {
+    summary: "measure what each transport costs to reach a policy",
+    example: {
+      command: "pi0 bench --url http://127.0.0.1:8000 --transport all",
+      text: "Compare every way of reaching that server.",
+    },
+    load: async () => (await import("./bench.ts")).bench as unknown as Command,
+  },
+} satisfies Record<string, Entry>;
+
+export const VERSION = program.version;
+
+/** What the program is started with. */
+export interface World {
+  readonly terminal: Terminal;
+  readonly clock: Clock;
+  readonly env: (name: string) => string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs what was typed.
+ *
+ * @returns the exit code.
+ * @throws {UsageError} where what was typed makes no sense.
+ */
+export async function runProgram(argv: readonly string[], world: World): Promise<number> {
+  const { terminal } = world;
+  const [name, ...rest] = argv;
+  if (name === undefined) {
+    terminal.stderr(programHelp(COMMANDS, VERSION));
+    return 2;
+  }
+  if (name === "--help" || name === "-h" || name === "help") {
+    terminal.stdout(programHelp(COMMANDS, VERSION));
+    return 0;
+  }
+  if (name === "--version" || name === "-V") {
+    terminal.stdout(`pi0 ${VERSION} (Deno ${Deno.version.deno}, V8 ${Deno.version.v8})\n`);
+    return 0;
+  }
+  if (!Object.hasOwn(COMMANDS, name)) {
+    const kind = name.startsWith("-") ? "option" : "command";
+    const similar = nearest(name.replace(/^-+/, ""), [...Object.keys(COMMANDS), "--help", "--version"]);
+    const hint = similar === undefined ? "" : `did you mean ${similar}? `;
+    throw new UsageError(`Unknown ${kind} ${name}: ${hint}(see pi0 --help)`);
+  }
+  const entry: Entry = COMMANDS[name as keyof typeof COMMANDS];
+  const command = await entry.load();
+  const options = parseOptions(command.options, rest, { command: name, env: world.env });
+  if (options.help) {
+    terminal.stdout(commandHelp(command));
+    return 0;
+  }
+  return await command.run(options, { ...world, version: VERSION, argv: rest });
+}

@@ -1,0 +1,127 @@
+/**
+ * What can stand behind `--policy`, as a table: a new kind of policy is one entry here.
+ *
+ * @module
+ */
+
+import type { Clock } from "../clock.ts";
+import { UsageError } from "../errors.ts";
+import { NullPolicy } from "../policy/null.ts";
+import { seededRandom } from "../random.ts";
+import type { RobotProfile } from "../robot/profile.ts";
+import type { Policy } from "../types.ts";
+import { remotePolicy } from "./connect.ts";
+import { nearest, type OptionTable, type OptionValues } from "./options.ts";
+
+const GROUP = "Policy";
+
+/** The options of every command that can run a policy of its own. */
+export const POLICY_OPTIONS = {
+  "policy": {
+    kind: "string",
+    metavar: "POLICY",
+    default: "null",
+    group: GROUP,
+    help: "Who decides: null (stay where you are), or a URL (forward there: ws://, http://, tcp://)",
+  },
+  "action-horizon": { kind: "integer", min: 1, max: 1000, group: GROUP, help: "Rows that null predicts [the robot's]" },
+  "action-dim": { kind: "integer", min: 1, max: 256, group: GROUP, help: "Numbers per row of null [the robot's]" },
+  "null-delay-ms": {
+    kind: "number",
+    min: 0,
+    max: 60_000,
+    default: 0,
+    metavar: "MS",
+    group: GROUP,
+    help: "How long an inference of null takes",
+  },
+  "null-jitter-ms": {
+    kind: "number",
+    min: 0,
+    max: 60_000,
+    default: 0,
+    metavar: "MS",
+    group: GROUP,
+    requires: ["null-delay-ms"],
+    help: "Vary that by up to so much, both ways",
+  },
+  "null-busy": {
+    kind: "flag",
+    group: GROUP,
+    requires: ["null-delay-ms"],
+    help: "Keep a processor core busy meanwhile, as a model would",
+  },
+} as const satisfies OptionTable;
+
+/** What a policy is made from. */
+export interface PolicyParts {
+  readonly profile: RobotProfile;
+  readonly clock: Clock;
+  readonly options: OptionValues<typeof POLICY_OPTIONS>;
+  /** For a policy behind a URL. */
+  readonly upstream: { readonly token: string | undefined; readonly openpi: boolean; readonly warm: boolean };
+  readonly onRetry: (error: Error) => void;
+}
+
+interface PolicyKind {
+  /** How it is written, for messages. */
+  readonly form: string;
+  matches(text: string): boolean;
+  /** Options that mean nothing to other kinds. */
+  readonly own: readonly (keyof OptionValues<typeof POLICY_OPTIONS>)[];
+  create(text: string, parts: PolicyParts): Policy;
+}
+
+const NULL_OPTIONS = ["actionHorizon", "actionDim", "nullDelayMs", "nullJitterMs", "nullBusy"] as const;
+
+const POLICIES = {
+  null: {
+    form: "null",
+    matches: (text) => text === "null",
+    own: NULL_OPTIONS,
+    create: (_, { profile, clock, options }) =>
+      new NullPolicy({
+        actionHorizon: options.actionHorizon ?? profile.actionHorizon,
+        actionDim: options.actionDim ?? profile.actionDim,
+        clock,
+        random: seededRandom(0),
+        delayMs: options.nullDelayMs,
+        jitterMs: options.nullJitterMs,
+        busy: options.nullBusy,
+      }),
+  },
+  remote: {
+    form: "a URL",
+    matches: (text) => /^[a-z-]+:\/\//i.test(text),
+    own: [],
+    create: (text, { profile, clock, upstream, onRetry }) => {
+      if (!URL.canParse(text)) throw new UsageError(`Cannot use --policy ${text}: it is no URL such as ws://host:8000`);
+      const limits = { connectMs: 5000, requestMs: 30_000 };
+      return remotePolicy({ url: text, profile, clock, ...limits, ...upstream, timing: true, exact: true, onRetry });
+    },
+  },
+} satisfies Record<string, PolicyKind>;
+
+/**
+ * Makes the policy that was asked for; it is not warmed up yet.
+ *
+ * @throws {UsageError} where there is no such policy, or options of another kind are given.
+ */
+export function createPolicy(parts: PolicyParts): Policy {
+  const { options } = parts;
+  const text = options.policy;
+  const kinds: PolicyKind[] = Object.values(POLICIES);
+  const kind = kinds.find((kind) => kind.matches(text));
+  if (kind === undefined) {
+    const similar = nearest(text, Object.keys(POLICIES));
+    const hint = similar === undefined ? "" : ` (did you mean ${similar}?)`;
+    const forms = kinds.map((kind) => kind.form).join(", ");
+    throw new UsageError(`Cannot use --policy ${text}: policies are ${forms}${hint}`);
+  }
+  const stray = NULL_OPTIONS.find((name) => !kind.own.includes(name) && options[name]);
+  if (stray !== undefined) {
+    const flag = stray.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    throw new UsageError(`Cannot use --${flag} with --policy ${text}: it belongs to --policy null`);
+  }
+  return kind.create(text, parts);
+}

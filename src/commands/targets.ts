@@ -1,0 +1,172 @@
+/**
+ * Which ways lead to the server that bench was given.
+ *
+ * @module
+ */
+
+import { UsageError } from "../errors.ts";
+import { RemotePolicy } from "../policy/remote.ts";
+import type { RobotProfile } from "../robot/profile.ts";
+import { PolicyService } from "../serving/service.ts";
+import { connectLocal } from "../transport/local.ts";
+import { TRANSPORT_NAMES, transportOf } from "../transport/mod.ts";
+import type { Metadata } from "../types.ts";
+import { hasRobodalDialect } from "../wire/request.ts";
+import type { CommandContext } from "./command.ts";
+import { remotePolicy } from "./connect.ts";
+import type { OptionValues } from "./options.ts";
+import { createPolicy, POLICY_OPTIONS } from "./policies.ts";
+
+export interface TargetOptions extends OptionValues<typeof POLICY_OPTIONS> {
+  readonly url: string | undefined;
+  readonly transport: string | undefined;
+  readonly mode: "remote" | "local";
+  readonly openpi: boolean;
+  readonly token: string | undefined;
+  readonly noWarm: boolean;
+  readonly timeoutMs: number;
+  readonly connectTimeoutMs: number;
+}
+
+/** What there is to measure. */
+export interface Found extends AsyncDisposable {
+  readonly targets: readonly { transport: string; url: string; open: () => RemotePolicy }[];
+  /** What the server says of itself, or null where it says nothing. */
+  readonly info: Metadata | null;
+  /** One line for the report. */
+  readonly description: string;
+}
+
+/**
+ * Finds the targets, asking the server where that is needed.
+ *
+ * @throws {UsageError} where the URL and the transport do not fit.
+ * @throws {TransportError} {PolicyError} where the server cannot be asked.
+ */
+export async function findTargets(
+  options: TargetOptions,
+  profile: RobotProfile,
+  context: CommandContext,
+): Promise<Found> {
+  return options.mode === "local"
+    ? await localTarget(options, profile, context)
+    : await remoteTargets(options, options.url!, profile, context);
+}
+
+async function remoteTargets(
+  options: TargetOptions,
+  typed: string,
+  profile: RobotProfile,
+  { clock, signal }: CommandContext,
+): Promise<Found> {
+  const { openpi, token } = options;
+  const open = (url: string) =>
+    remotePolicy({
+      url,
+      profile,
+      clock,
+      connectMs: options.connectTimeoutMs,
+      requestMs: options.timeoutMs,
+      token,
+      openpi,
+      warm: !options.noWarm,
+      timing: true,
+      exact: false,
+    });
+  const own = transportOf(new URL(typed), openpi);
+  await using asked = open(typed);
+  if (openpi) {
+    await asked.open(signal, 0);
+    return found([{ name: "ws", url: typed }], open, asked.metadata, `openpi server at ${typed}`);
+  }
+  const wanted = options.transport ?? own.name;
+  // Once and at once: a server that is not there is told to the user, not waited for.
+  await asked.open(signal, 0);
+  const info = await asked.fetchInfo(signal);
+  if (info.robot !== profile.name) {
+    const remedy = `use --robot ${info.robot}, or ask another server`;
+    throw new UsageError(
+      `Cannot measure with observations of ${profile.name}: ${typed} serves ${info.robot}; ${remedy}`,
+    );
+  }
+  const portals = portalsOf(info, own.url);
+  portals.set(own.name, String(own.url));
+  const names = wanted === "all" ? TRANSPORT_NAMES.filter((name) => portals.has(name)) : [wanted];
+  const urls = names.map((name) => {
+    const url = portals.get(name);
+    if (url !== undefined) return { name, url };
+    throw new UsageError(`Cannot measure ${name}: ${typed} offers ${[...portals.keys()].join(", ")}`);
+  });
+  const shape = `${info.actionHorizon} × ${info.actionDim} actions`;
+  const description = `pi0 ${info.version} at ${typed}: policy ${info.policy}, ${info.robot}, ${shape}`;
+  return found(urls, open, info, description);
+}
+
+/** The server's portals as they look from here: it may not know the name by which it was reached. */
+function portalsOf(info: Metadata, reached: URL): Map<string, string> {
+  const { portals } = info;
+  if (typeof portals !== "object" || portals === null || Array.isArray(portals)) return new Map();
+  return new Map(
+    Object.entries(portals as Metadata).map(([name, value]) => {
+      const url = new URL(String(value));
+      url.hostname = reached.hostname;
+      return [name, String(url)];
+    }),
+  );
+}
+
+function found(
+  urls: readonly { name: string; url: string }[],
+  open: (url: string) => RemotePolicy,
+  info: Metadata | null,
+  description: string,
+): Found {
+  return {
+    targets: urls.map(({ name, url }) => ({ transport: name, url, open: () => open(url) })),
+    info,
+    description,
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+async function localTarget(
+  options: TargetOptions,
+  profile: RobotProfile,
+  { clock, signal, version }: CommandContext,
+): Promise<Found> {
+  const upstream = { token: options.token, openpi: false, warm: !options.noWarm };
+  const policy = createPolicy({ profile, clock, options, upstream, onRetry: () => undefined });
+  await policy.warmUp(signal);
+  const limits = { queueCapacity: 1024, maxSessions: 1024 };
+  const service = new PolicyService({
+    policy,
+    profile,
+    clock,
+    version,
+    ...limits,
+    maxMessageBytes: 2 ** 30,
+    residentBytes: () => Deno.memoryUsage().rss,
+  });
+  service.start();
+  const name = "local";
+  const open = () =>
+    new RemotePolicy({
+      name,
+      profile,
+      clock,
+      connectMs: options.connectTimeoutMs,
+      requestMs: options.timeoutMs,
+      dialect: hasRobodalDialect(profile) ? "robodal" : "openpi",
+      timing: true,
+      foreign: false,
+      warm: false,
+      connect: (_, signal) =>
+        connectLocal(service, { clock, connectMs: options.connectTimeoutMs, maxMessageBytes: 2 ** 30, signal }),
+    });
+  return {
+    targets: [{ transport: name, url: "in this process", open }],
+    info: service.info(),
+    description: `pi0 ${version} in this process: policy ${policy.name}, ${profile.name}`,
+    [Symbol.asyncDispose]: () => policy[Symbol.asyncDispose](),
+  };
+}
