@@ -1,0 +1,54 @@
+/**
+ * Compiles dist/pi0, one file that needs nothing beside it.
+ *
+ *     deno task build                       with an internet connection: Deno fetches its runtime
+ *     DENORT_BIN=FILE deno task build       with a runtime (denort) that is there already
+ *
+ * @module
+ */
+
+const OUTPUT = "dist/pi0";
+
+/** Files that are opened by URL, so that the compiler does not see them. */
+const INCLUDED = ["src/policy/null_worker.ts", "src/robot/frames"];
+
+/**
+ * The version of a denort, from the user agent in it.
+ *
+ * A runtime of another version makes a file that dies with "Could not find standalone binary section".
+ */
+async function denortVersion(path: string): Promise<string | undefined> {
+  // Latin-1 keeps every byte a character, in memory of one byte each.
+  const text = new TextDecoder("latin1").decode(await Deno.readFile(path));
+  return /Deno\/(\d+\.\d+\.\d+)/.exec(text)?.[1];
+}
+
+const denort = Deno.env.get("DENORT_BIN");
+if (denort !== undefined) {
+  const version = await denortVersion(denort);
+  if (version !== Deno.version.deno) {
+    const found = version === undefined ? "no Deno runtime" : `of Deno ${version}`;
+    // deno-lint-ignore no-console
+    console.error(
+      `Cannot build with DENORT_BIN ${denort}: it is ${found}, and this is Deno ${Deno.version.deno}. ` +
+        `Run the build with that version (npx -y deno@${version ?? "VERSION"} task build), or unset DENORT_BIN`,
+    );
+    Deno.exit(1);
+  }
+}
+
+const { code } = await new Deno.Command(Deno.execPath(), {
+  args: [
+    "compile",
+    "-A",
+    // `deno task check` has done it; compile would check Workers against the wrong library.
+    "--no-check",
+    // A second file in the temporary folder, for a program that starts in 0.1 s.
+    "--no-code-cache",
+    ...INCLUDED.flatMap((path) => ["--include", path]),
+    "-o",
+    OUTPUT,
+    "main.ts",
+  ],
+}).spawn().status;
+Deno.exit(code);
