@@ -26,7 +26,7 @@ frames = []
 for state in json.loads((source / "index.json").read_text())["states"]:
     for image in state["images"]:
         if "file_224" in image and image["shadow"]:
-            shutil.copy(source / image["file_224"], target / image["file_224"])
+            shutil.copyfile(source / image["file_224"], target / image["file_224"])
             frames.append({"file": image["file_224"], "task": state["task"], "step": state["step"],
                            "sha256": image["sha256_rgb_224"], "state": agent_pos(state["qpos"])})
 rows = ",\n".join("  " + json.dumps(frame) for frame in frames)
