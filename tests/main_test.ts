@@ -56,6 +56,12 @@ Deno.test("contradictory flags are refused", () =>
 
 Deno.test("bench without a server says what to give", () => refused(["bench"], /give --url/));
 
+Deno.test("bench of a far server with options of a policy here is refused", () =>
+  refused(["bench", "--url", "ws://127.0.0.1:1", "--null-delay-ms", "5"], /give its options to pi0 serve/));
+
+Deno.test("serve of the null policy with options of a far one is refused", () =>
+  refused(["serve", "--openpi"], /Cannot use --openpi with --policy null/));
+
 Deno.test("serve on every address without a token is refused", () =>
   refused(["serve", "--host", "0.0.0.0"], /--token .*--no-auth/));
 

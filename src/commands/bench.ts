@@ -207,6 +207,9 @@ function checkOptions(options: BenchOptions): void {
     if (options.url !== undefined) throw new UsageError("Cannot use --url with --mode local: nothing is reached");
     return;
   }
+  const own = options.policy !== "null" || options.actionHorizon !== undefined || options.actionDim !== undefined ||
+    options.nullDelayMs > 0 || options.nullJitterMs > 0 || options.nullBusy;
+  if (own) throw new UsageError("Cannot choose the policy of a far server: give its options to pi0 serve there");
   if (options.url === undefined) {
     throw new UsageError("Cannot measure without a server: give --url, for example --url http://127.0.0.1:8000");
   }

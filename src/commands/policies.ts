@@ -79,8 +79,9 @@ const POLICIES = {
     form: "null",
     matches: (text) => text === "null",
     own: NULL_OPTIONS,
-    create: (_, { profile, clock, options }) =>
-      new NullPolicy({
+    create: (_, { profile, clock, options, upstream }) => {
+      if (upstream.openpi) throw new UsageError("Cannot use --openpi with --policy null: it belongs to a --policy URL");
+      return new NullPolicy({
         actionHorizon: options.actionHorizon ?? profile.actionHorizon,
         actionDim: options.actionDim ?? profile.actionDim,
         clock,
@@ -88,7 +89,8 @@ const POLICIES = {
         delayMs: options.nullDelayMs,
         jitterMs: options.nullJitterMs,
         busy: options.nullBusy,
-      }),
+      });
+    },
   },
   remote: {
     form: "a URL",

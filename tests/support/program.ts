@@ -58,7 +58,7 @@ export interface Server extends AsyncDisposable {
  */
 export async function startServer(
   args: readonly string[] = [],
-  { program = SOURCE, env = {} }: { program?: Program; env?: Record<string, string> } = {},
+  { program = SOURCE, env = {}, cwd }: { program?: Program; env?: Record<string, string>; cwd?: string } = {},
 ): Promise<Server> {
   const [command, ...words] = program;
   const ports = ["port", "tcp-port"].flatMap((name) => args.includes(`--${name}`) ? [] : [`--${name}`, "0"]);
@@ -68,6 +68,7 @@ export async function startServer(
     stdin: "null",
     stdout: "piped",
     stderr: "inherit",
+    ...(cwd === undefined ? {} : { cwd }),
   }).spawn();
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   const timer = setTimeout(() => child.kill("SIGKILL"), LIMIT_MS);
