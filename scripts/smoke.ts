@@ -1,0 +1,68 @@
+/**
+ * Tries the compiled program alone: in an empty folder, with an empty environment.
+ *
+ *     deno run -A scripts/smoke.ts dist/pi0
+ *
+ * Prints a line per check and `N passed, N failed, N skipped` at the end.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { resolve } from "node:path";
+import { TRANSPORT_NAMES } from "../src/transport/mod.ts";
+import { type Program, runProgram, startServer } from "../tests/support/program.ts";
+
+const [path] = Deno.args;
+if (path === undefined) throw new Error("Give the path of the program: deno run -A scripts/smoke.ts dist/pi0");
+const program: Program = ["env", "-i", resolve(path)];
+const cwd = await Deno.makeTempDir();
+
+let passed = 0;
+let failed = 0;
+const print = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(text + "\n"));
+
+async function check(what: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+    passed++;
+    print(`ok      ${what}`);
+  } catch (error) {
+    failed++;
+    print(`FAILED  ${what}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+await check("pi0 --version", async () => {
+  assert.match((await runProgram(["--version"], { program, cwd })).stdout, /^pi0 /);
+});
+await check("pi0 bench --help", async () => {
+  assert.match((await runProgram(["bench", "--help"], { program, cwd })).stdout, /--transport/);
+});
+await check("a wrong flag exits with 2", async () => {
+  assert.equal((await runProgram(["serve", "--prot", "1"], { program, cwd })).code, 2);
+});
+await check("pi0 bench --mode local with a busy policy (a Worker)", async () => {
+  const args = ["bench", "--mode", "local", "-n", "5", "--null-delay-ms", "1", "--null-busy"];
+  const { code, stderr } = await runProgram(args, { program, cwd });
+  assert.equal(code, 0, stderr);
+});
+await check(`pi0 serve and pi0 bench over ${TRANSPORT_NAMES.join(", ")}`, async () => {
+  await using server = await startServer(["--null-delay-ms", "1"], { program, cwd });
+  const args = ["bench", "--url", server.portals.http!, "--transport", "all", "-n", "20", "--json"];
+  const { code, stdout, stderr } = await runProgram(args, { program, cwd });
+  assert.equal(code, 0, stderr);
+  const { summaries } = JSON.parse(stdout) as { summaries: { transport: string; count: number; errors: number }[] };
+  assert.deepEqual(
+    summaries.map(({ transport, count, errors }) => ({ transport, count, errors })),
+    TRANSPORT_NAMES.map((transport) => ({ transport, count: 20, errors: 0 })),
+  );
+  assert.equal(await server.stop(), 0);
+});
+await check("nothing was left in the folder", async () => {
+  assert.deepEqual(await Array.fromAsync(Deno.readDir(cwd)), []);
+});
+
+await Deno.remove(cwd, { recursive: true });
+print(`${passed} passed, ${failed} failed, 0 skipped`);
+Deno.exit(failed === 0 ? 0 : 1);
