@@ -62,6 +62,7 @@ export function latencyTable(summaries: readonly TransportSummary[], options: Ta
       time("max", ({ latencyMs }) => latencyMs?.maxMs),
       time("Hz", ({ hz }) => hz),
       column("errors", ({ errors }) => String(errors)),
+      column("timeouts", ({ timeouts }) => String(timeouts)),
       ...(paced
         ? [
           column("late", ({ late }) => late === undefined ? ABSENT : String(late)),

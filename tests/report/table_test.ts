@@ -53,7 +53,7 @@ const http: TransportSummary = {
   discarded: 0,
   decomposition: {},
   errors: 12,
-  timeouts: 0,
+  timeouts: 2,
   errorCodes: { unreachable: 12 },
 };
 
@@ -79,10 +79,10 @@ Deno.test("latencyTable() aligns right, shows what is absent as - and marks the 
   assert.equal(
     latencyTable([slower, tcp, http], { color: false }),
     `Response time in ms, each request sent when the last was answered; ± half the 95 % interval; * lowest p50
-transport    n  connect  first    min         mean ±     p50    p90    p95    p99    max      Hz  errors
-ws         200     4.80  0.620  0.110          0.110  0.110   0.110  0.110      -  0.110  9523.8       0
-tcp        200     4.80  0.620  0.051  0.102 ± 0.012  0.089*  0.120  0.200  0.400   1.23  9523.8       0
-http         0        -      -      -              -      -       -      -      -      -       -      12
+transport    n  connect  first    min         mean ±     p50    p90    p95    p99    max      Hz  errors  timeouts
+ws         200     4.80  0.620  0.110          0.110  0.110   0.110  0.110      -  0.110  9523.8       0         0
+tcp        200     4.80  0.620  0.051  0.102 ± 0.012  0.089*  0.120  0.200  0.400   1.23  9523.8       0         0
+http         0        -      -      -              -      -       -      -      -      -       -      12         2
 `,
   );
 });
@@ -91,8 +91,8 @@ Deno.test("latencyTable() of a paced run says so and counts what was late", () =
   const text = latencyTable([{ ...tcp, periodMs: 200, late: 3, missed: 4 }], { color: false });
   const [title, header, row] = text.split("\n");
   assert.match(title!, /from when each request was due/);
-  assert.match(header!, /errors {2}late {2}missed$/);
-  assert.match(row!, / 0 +3 +4$/);
+  assert.match(header!, /errors {2}timeouts {2}late {2}missed$/);
+  assert.match(row!, / 0 +0 +3 +4$/);
 });
 
 Deno.test("breakdownTable() shows every part, their sum, the floor and the bytes", () => {
