@@ -97,11 +97,8 @@ export interface TransportSummary {
   readonly missed?: number;
 }
 
-/**
- * A request that starts more than this after its time is late. The runtime's timers alone were measured at 0.4 to 1.4 ms
- * late on a quiet machine, so late starts mean something only together with missed answers.
- */
-const LATE_AFTER_MS = 1;
+/** The runtime's timers alone were measured at 0.4 to 1.4 ms late on a quiet machine; a later start is a late one. */
+const LATE_AFTER_MS = 2;
 /** Values that a p99 needs, 1/(1−p): with fewer it lies beside the maximum. */
 export const P99_NEEDS = 100;
 /** Values that a p99.9 needs, 10/(1−p): ten lie above it. */
@@ -226,7 +223,7 @@ export function achievedHz(samples: readonly LatencySample[]): number | undefine
 /**
  * Counts requests of a paced run that did not keep its beat.
  *
- * `late`: started more than 1 ms after the intended time. `missed`: not answered within one period of the intended
+ * `late`: started more than 2 ms after the intended time. `missed`: not answered within one period of the intended
  * time; a failed request always is.
  */
 export function missedDeadlines(

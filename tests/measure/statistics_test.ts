@@ -132,8 +132,8 @@ Deno.test("achievedHz() counts intervals between answers within rounds only", ()
 Deno.test("missedDeadlines() tells late starts from missed answers", () => {
   const samples = [
     sample({ scheduledMs: 0, startedMs: 0, finishedMs: 100 }),
-    sample({ scheduledMs: 100, startedMs: 101, finishedMs: 200.5 }), // missed
-    sample({ scheduledMs: 200, startedMs: 201.5, finishedMs: 210 }), // late
+    sample({ scheduledMs: 100, startedMs: 102, finishedMs: 200.5 }), // missed
+    sample({ scheduledMs: 200, startedMs: 202.5, finishedMs: 210 }), // late
     sample({ scheduledMs: 300, startedMs: 300, finishedMs: 310, error: deadline }), // missed
   ];
   assert.deepEqual(missedDeadlines(samples, 100), { late: 1, missed: 2 });
