@@ -56,6 +56,9 @@ Deno.test("contradictory flags are refused", () =>
 
 Deno.test("bench without a server says what to give", () => refused(["bench"], /give --url/));
 
+Deno.test("a token that no header can carry is refused", () =>
+  refused(["serve", "--token", "two words"], /Cannot use that token/));
+
 Deno.test("bench of a far server with options of a policy here is refused", () =>
   refused(["bench", "--url", "ws://127.0.0.1:1", "--null-delay-ms", "5"], /give its options to pi0 serve/));
 

@@ -33,13 +33,25 @@ export interface ConnectionOptions {
 }
 
 /**
+ * Makes sure that a token can travel in a header of HTTP, whose values end at a space or a line end.
+ *
+ * @throws {UsageError} where it cannot.
+ */
+export function checkToken(token: string | undefined): void {
+  if (token === undefined || /^[\x21-\x7e]+$/.test(token)) return;
+  throw new UsageError("Cannot use that token: tokens are letters, digits and signs of ASCII, without spaces");
+}
+
+/**
  * A policy at a URL; nothing is connected yet.
  *
- * @throws {UsageError} for a scheme that no transport has, or openpi's protocol on a transport without it.
+ * @throws {UsageError} for a scheme that no transport has, or openpi's protocol on a transport without it,
+ *   or a token that cannot travel.
  */
 export function remotePolicy(options: ConnectionOptions): RemotePolicy {
   const { profile, clock, connectMs, openpi, token, onRetry } = options;
   const { name, url } = transportOf(new URL(options.url), openpi);
+  checkToken(token);
   if (openpi && name !== "ws") {
     throw new UsageError(`Cannot speak openpi's protocol to ${url}: it is spoken on WebSockets only, so use ws://…`);
   }

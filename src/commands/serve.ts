@@ -12,6 +12,7 @@ import type { Listener, ListenLimits, Service } from "../transport/transport.ts"
 import type { Policy } from "../types.ts";
 import type { Clock } from "../clock.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import { checkToken } from "./connect.ts";
 import { COMMON_OPTIONS, type OptionTable } from "./options.ts";
 import { createPolicy, POLICY_OPTIONS } from "./policies.ts";
 
@@ -113,6 +114,7 @@ export const serve = defineCommand({
   ],
   async run(options, context) {
     const { terminal, clock, signal, version } = context;
+    checkToken(options.token);
     requireToken(options.host, options.token, options.noAuth);
     const log = (text: string) => options.quiet ? undefined : terminal.stderr(text);
     const profile = ROBOTS[options.robot];

@@ -9,11 +9,12 @@
 
 import { PolicyError, TransportError, WireError } from "../errors.ts";
 import type { Bytes } from "../types.ts";
+import { StreamConnection } from "./connection.ts";
 import { dial } from "./dial.ts";
 import { mismatch } from "./framing.ts";
 import { formatHead, type Head, readBody, readHead, writeMessage } from "./http_message.ts";
 import type { ByteStream } from "./stream.ts";
-import { type Connection, type ConnectOptions, PROTOCOL_VERSION, type Transport } from "./transport.ts";
+import { type ConnectOptions, PROTOCOL_VERSION, type Transport } from "./transport.ts";
 
 /** What a URL without a port means, everywhere: pi0's own default is typed out in every address it prints. */
 export const HTTP_URL_PORT = 80;
@@ -72,49 +73,36 @@ export function notHttp(error: unknown): unknown {
   return new TransportError("not_speaking", `Cannot read the reply as HTTP: ${error.message}`, { cause: error });
 }
 
-class HttpConnection implements Connection {
-  readonly #stream: ByteStream;
+class HttpConnection extends StreamConnection {
   readonly #options: ConnectOptions;
   readonly #start: string;
   readonly #headers: Record<string, string | number | undefined>;
   readonly #where: string;
 
   constructor(stream: ByteStream, url: URL, options: ConnectOptions) {
-    this.#stream = stream;
+    super(stream);
     this.#options = options;
     this.#start = `POST ${url.pathname}${url.search} HTTP/1.1`;
     this.#where = `${url.protocol}//${url.host}${url.pathname}`;
     this.#headers = { "Host": url.host, "Content-Type": MESSAGE_TYPE, ...introductionHeaders(options) };
   }
 
-  get bytesOut(): number {
-    return this.#stream.bytesOut;
-  }
-
-  get bytesIn(): number {
-    return this.#stream.bytesIn;
-  }
-
-  get closed(): boolean {
-    return this.#stream.closed;
-  }
-
-  async request(message: Bytes, signal?: AbortSignal): Promise<Bytes> {
-    const reply = await this.#stream.exchange(signal, async () => {
+  override async request(message: Bytes, signal?: AbortSignal): Promise<Bytes> {
+    const reply = await this.stream.exchange(signal, async () => {
       const head = formatHead(this.#start, { ...this.#headers, "Content-Length": message.length });
-      await writeMessage(this.#stream, head, message);
+      await writeMessage(this.stream, head, message);
       try {
         return await this.#readReply();
       } catch (error) {
         throw notHttp(error);
       }
     });
-    this.#stream.closeIfDisturbed();
+    this.stream.closeIfDisturbed();
     return reply;
   }
 
   async #readReply(): Promise<Bytes> {
-    const head = await readHead(this.#stream, {});
+    const head = await readHead(this.stream, {});
     if (head === undefined) {
       throw new TransportError("disconnected", "The server closed the connection before it replied");
     }
@@ -122,15 +110,10 @@ class HttpConnection implements Connection {
     if (status === 100) return await this.#readReply();
     const version = head.headers.get("pi0-protocol");
     if (version !== undefined && version !== String(PROTOCOL_VERSION)) throw mismatch(version);
-    const body = await readBody(this.#stream, head.headers, this.#options.maxMessageBytes, {}, true);
-    if (/\bclose\b/i.test(head.headers.get("connection") ?? "")) this.#stream.close();
+    const body = await readBody(this.stream, head.headers, this.#options.maxMessageBytes, {}, true);
+    if (/\bclose\b/i.test(head.headers.get("connection") ?? "")) this.stream.close();
     // Failures that the service tells in its own words are replies like any other.
     if (status === 200 || head.headers.get("content-type") === MESSAGE_TYPE) return body;
     throw statusError(status, body, this.#where);
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    this.#stream.close();
-    return Promise.resolve();
   }
 }

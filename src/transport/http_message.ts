@@ -11,6 +11,10 @@ import { type ByteStream, concatenate } from "./stream.ts";
 
 /** Bound on start line and headers together; Node's and nginx's are 16 and 8 KiB. */
 const MAX_HEAD_BYTES = 16 * 1024;
+/** Bound on the line before a chunk, and on a trailer. */
+const MAX_LINE_BYTES = 256;
+/** Bound on the parts of a body: each costs memory of its own, however short it is. */
+const MAX_CHUNKS = 65536;
 const CRLF = "\r\n";
 
 export interface Head {
@@ -47,13 +51,13 @@ export async function readHead(
       throw new WireError("malformed", { field: "start line", found: `byte ${bytes[0]}`, expected: "HTTP/1.1" });
     }
     const end = findHeadEnd(bytes, searched);
+    if ((end === 0 ? bytes.length : end) > MAX_HEAD_BYTES) {
+      throw new WireError("too_large", { field: "headers", expected: `at most ${MAX_HEAD_BYTES} bytes` });
+    }
     if (end > 0) {
       const head = parseHead(bytes.subarray(0, end));
       stream.skip(end);
       return head;
-    }
-    if (bytes.length > MAX_HEAD_BYTES) {
-      throw new WireError("too_large", { field: "headers", expected: `at most ${MAX_HEAD_BYTES} bytes` });
     }
     searched = Math.max(0, bytes.length - 3);
     await stream.ready(bytes.length + 1, limits.messageMs);
@@ -131,6 +135,7 @@ async function readChunks(stream: ByteStream, maxBytes: number, limits: ReadLimi
     if (length === 0) break;
     await readyOrBroken(stream, length + 2, limits);
     parts.push(stream.peek(length).slice());
+    if (parts.length > MAX_CHUNKS) throw new WireError("too_large", { found: `more than ${MAX_CHUNKS} chunks` });
     stream.skip(length);
     if (await readLine(stream, limits) !== "") {
       throw new WireError("malformed", { field: "chunk", expected: "a line end behind it" });
@@ -161,13 +166,15 @@ async function readLine(stream: ByteStream, limits: ReadLimits): Promise<string>
   for (;;) {
     const bytes = stream.peekAll();
     const end = bytes.indexOf(10);
+    if ((end < 0 ? bytes.length : end) > MAX_LINE_BYTES) {
+      throw new WireError("too_large", { field: "line", expected: `at most ${MAX_LINE_BYTES} bytes` });
+    }
     if (end >= 0) {
       if (bytes[end - 1] !== 13) throw new WireError("malformed", { field: "line", expected: "CR LF at its end" });
       const line = String.fromCharCode(...bytes.subarray(0, end - 1));
       stream.skip(end + 1);
       return line;
     }
-    if (bytes.length > 256) throw new WireError("too_large", { field: "line", expected: "at most 256 bytes" });
     await readyOrBroken(stream, bytes.length + 1, limits);
   }
 }
@@ -181,12 +188,18 @@ function tooLarge(length: number, maxBytes: number): WireError {
   return new WireError("too_large", { found: `${length} bytes`, expected: `at most ${maxBytes}` });
 }
 
-/** A head as bytes of the wire. Header values must hold no line ends; those of callers are checked where they enter. */
+/**
+ * A head as it goes on the wire.
+ *
+ * @throws {TypeError} for a value that holds a line end or a character beyond ASCII, which no header can.
+ */
 export function formatHead(start: string, headers: Readonly<Record<string, string | number | undefined>>): string {
   let text = start + CRLF;
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined) continue;
-    if (/[\r\n\0]/.test(String(value))) throw new TypeError(`Cannot send header ${name}: its value holds a line end`);
+    if (!/^[\t\x20-\x7e]*$/.test(String(value))) {
+      throw new TypeError(`Cannot send header ${name}: its value holds characters other than printable ASCII`);
+    }
     text += `${name}: ${value}${CRLF}`;
   }
   return text + CRLF;

@@ -169,7 +169,7 @@ class HttpConversation {
       await this.#write(status, "text/plain; charset=utf-8", text(`${failure?.message}\n`), true);
       return await this.#accepted.stream.closeGently(LINGER_MS);
     }
-    await converseWs(this.#accepted, request.head, caller, session, this.#service, this.#limits);
+    await converseWs(this.#accepted, request.head, caller, session, this.#limits);
   }
 
   #open(caller: Caller): Session {

@@ -44,6 +44,7 @@ export class ByteStream {
   #watcher: object | undefined;
   readonly #readLimit: MovingDeadline;
   readonly #writeLimit: MovingDeadline;
+  #writeIsLimited = false;
   #writing: Promise<void> = Promise.resolve();
   /** Bytes that have gone out and come in. */
   bytesOut = 0;
@@ -78,7 +79,7 @@ export class ByteStream {
   async ready(count: number, limitMs?: number): Promise<boolean> {
     this.#watcher = undefined;
     if (this.unread >= count) return true;
-    if (limitMs === undefined) return await this.#fillTo(count);
+    if (limitMs === undefined || this.#closed) return await this.#fillTo(count);
     const message = `Cannot read ${count} bytes: not there after ${limitMs} ms`;
     return await within(this.#readLimit, limitMs, message, this.#fillTo(count));
   }
@@ -99,8 +100,7 @@ export class ByteStream {
   }
 
   /**
-   * Takes `count` bytes that are ready. They stay as they are until {@linkcode ready} was called for bytes that are
-   * not, and returned.
+   * Takes `count` bytes that are ready. They stay as they are until the next take.
    */
   take(count: number): Bytes {
     const bytes = this.peek(count);
@@ -147,10 +147,20 @@ export class ByteStream {
    * @throws {TransportError} disconnected, or deadline after `limitMs`.
    */
   async write(bytes: Uint8Array, limitMs?: number): Promise<void> {
+    if (this.#closed) throw new TransportError("disconnected", "Cannot send: the connection is closed");
     if (limitMs === undefined) return await this.#writeAll(bytes);
-    const late = () =>
-      new TransportError("deadline", `Cannot send ${bytes.length} bytes: not gone after ${limitMs} ms`);
-    await withDeadline(this.#clock, limitMs, late, () => this.#writeAll(bytes));
+    const message = `Cannot send ${bytes.length} bytes: not gone after ${limitMs} ms`;
+    // One write has the limit that moves. What waits behind it must not lose its own when that one is lifted.
+    if (this.#writeIsLimited) {
+      const late = () => new TransportError("deadline", message);
+      return await withDeadline(this.#clock, limitMs, late, () => this.#writeAll(bytes));
+    }
+    this.#writeIsLimited = true;
+    try {
+      await within(this.#writeLimit, limitMs, message, this.#writeAll(bytes));
+    } finally {
+      this.#writeIsLimited = false;
+    }
   }
 
   /**

@@ -7,12 +7,12 @@
 import type { Bytes } from "../types.ts";
 import { type Accepted, acceptOn } from "./accept.ts";
 import { TransportError } from "../errors.ts";
+import { StreamConnection } from "./connection.ts";
 import { dial } from "./dial.ts";
 import { decodeIntroduction, encodeIntroduction, readFrame, writeFrames } from "./framing.ts";
 import type { ByteStream } from "./stream.ts";
 import type {
   Caller,
-  Connection,
   ConnectOptions,
   Listener,
   ListenLimits,
@@ -34,48 +34,30 @@ export const tcp: Transport = {
   },
 };
 
-class TcpConnection implements Connection {
-  readonly #stream: ByteStream;
+class TcpConnection extends StreamConnection {
   readonly #maxMessageBytes: number;
   /** Travels with the first request, so that it costs no round trip of its own. */
   #introduction: Uint8Array | undefined;
 
   constructor(stream: ByteStream, options: ConnectOptions) {
-    this.#stream = stream;
+    super(stream);
     this.#maxMessageBytes = options.maxMessageBytes;
     this.#introduction = encodeIntroduction(options);
   }
 
-  get bytesOut(): number {
-    return this.#stream.bytesOut;
-  }
-
-  get bytesIn(): number {
-    return this.#stream.bytesIn;
-  }
-
-  get closed(): boolean {
-    return this.#stream.closed;
-  }
-
-  async request(message: Bytes, signal?: AbortSignal): Promise<Bytes> {
-    const reply = await this.#stream.exchange(signal, async () => {
+  override async request(message: Bytes, signal?: AbortSignal): Promise<Bytes> {
+    const reply = await this.stream.exchange(signal, async () => {
       const introduction = this.#introduction;
       this.#introduction = undefined;
-      await writeFrames(this.#stream, introduction === undefined ? [message] : [introduction, message]);
-      const reply = await readFrame(this.#stream, this.#maxMessageBytes, {});
+      await writeFrames(this.stream, introduction === undefined ? [message] : [introduction, message]);
+      const reply = await readFrame(this.stream, this.#maxMessageBytes, {});
       if (reply === undefined) {
         throw new TransportError("disconnected", "The server closed the connection before it replied");
       }
       return reply;
     });
-    this.#stream.closeIfDisturbed();
+    this.stream.closeIfDisturbed();
     return reply;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    this.#stream.close();
-    return Promise.resolve();
   }
 }
 

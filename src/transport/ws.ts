@@ -11,6 +11,7 @@
 import { PolicyError, TransportError, WireError } from "../errors.ts";
 import type { Bytes } from "../types.ts";
 import type { Accepted } from "./accept.ts";
+import { StreamConnection } from "./connection.ts";
 import { dial } from "./dial.ts";
 import { mismatch } from "./framing.ts";
 import { HTTP_URL_PORT, introductionHeaders, notHttp, readStatus, statusError } from "./http.ts";
@@ -18,12 +19,10 @@ import { formatHead, type Head, readBody, readHead } from "./http_message.ts";
 import type { ByteStream } from "./stream.ts";
 import {
   type Caller,
-  type Connection,
   type ConnectOptions,
   type ListenLimits,
   PROTOCOL_VERSION,
   type Reply,
-  type Service,
   type Session,
   type Transport,
 } from "./transport.ts";
@@ -31,6 +30,7 @@ import {
   applyMask,
   CLOSE,
   closePayload,
+  type FrameHeader,
   type Message,
   OPCODE,
   parseClose,
@@ -104,34 +104,21 @@ async function acceptKey(key: string): Promise<string> {
   return btoa(String.fromCharCode(...new Uint8Array(digest)));
 }
 
-class WsConnection implements Connection {
-  readonly #stream: ByteStream;
+class WsConnection extends StreamConnection {
   readonly #maxBytes: number;
   readonly #openpi: boolean;
   #onPong: (() => void) | undefined;
   greeting?: Bytes;
 
   constructor(stream: ByteStream, options: ConnectOptions) {
-    this.#stream = stream;
+    super(stream);
     this.#maxBytes = options.maxMessageBytes;
     this.#openpi = options.openpi ?? false;
   }
 
-  get bytesOut(): number {
-    return this.#stream.bytesOut;
-  }
-
-  get bytesIn(): number {
-    return this.#stream.bytesIn;
-  }
-
-  get closed(): boolean {
-    return this.#stream.closed;
-  }
-
-  async request(message: Bytes, signal?: AbortSignal): Promise<Bytes> {
-    const reply = await this.#stream.exchange(signal, async () => {
-      await writeFrame(this.#stream, OPCODE.binary, message, { masked: true });
+  override async request(message: Bytes, signal?: AbortSignal): Promise<Bytes> {
+    const reply = await this.stream.exchange(signal, async () => {
+      await writeFrame(this.stream, OPCODE.binary, message, { masked: true });
       return await this.receive();
     });
     this.idle();
@@ -140,9 +127,9 @@ class WsConnection implements Connection {
 
   /** Answers the server's pings until the next request, and closes when the server does. */
   idle(): void {
-    const close = () => this.#stream.close();
-    this.#stream.watch(close, () => {
-      if (answerPings(this.#stream, { masked: true })) return true;
+    const close = () => this.stream.close();
+    this.stream.watch(close, () => {
+      if (answerPings(this.stream, { masked: true })) return true;
       // A farewell, or what nobody asked for.
       close();
       return false;
@@ -150,10 +137,10 @@ class WsConnection implements Connection {
   }
 
   async ping(signal?: AbortSignal): Promise<void> {
-    await this.#stream.exchange(signal, async () => {
+    await this.stream.exchange(signal, async () => {
       let answered = false;
       this.#onPong = () => answered = true;
-      await writeFrame(this.#stream, OPCODE.ping, new Uint8Array(0), { masked: true });
+      await writeFrame(this.stream, OPCODE.ping, new Uint8Array(0), { masked: true });
       while (!answered) await this.#control(await this.#next());
     });
     this.idle();
@@ -171,20 +158,20 @@ class WsConnection implements Connection {
 
   async #next(): Promise<Message> {
     const limits = { masked: false, maxBytes: this.#maxBytes };
-    if (!await this.#stream.ready(1)) {
+    if (!await this.stream.ready(1)) {
       throw new TransportError("disconnected", "The server closed the connection before it replied");
     }
-    return await readMessage(this.#stream, limits, (control) => this.#control(control));
+    return await readMessage(this.stream, limits, (control) => this.#control(control));
   }
 
   async #control({ opcode, payload }: Message): Promise<void> {
     if (opcode === OPCODE.ping) {
-      await writeFrame(this.#stream, OPCODE.pong, payload, { masked: true, shared: false });
+      await writeFrame(this.stream, OPCODE.pong, payload, { masked: true, shared: false });
     } else if (opcode === OPCODE.pong) {
       this.#onPong?.();
     } else {
       const { code, reason } = parseClose(payload);
-      this.#stream.close();
+      this.stream.close();
       throw new TransportError("disconnected", `The server closed the WebSocket: ${code} ${reason}`.trimEnd());
     }
   }
@@ -197,14 +184,14 @@ class WsConnection implements Connection {
     return new TransportError("not_speaking", `The server sent text instead of a reply: ${last.slice(0, 200)}`);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#stream.closed) {
+  override async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.stream.closed) {
       const payload = closePayload(CLOSE.normal, "");
       // Politeness only: the socket is closed whether or not the farewell can be sent.
-      await writeFrame(this.#stream, OPCODE.close, payload, { masked: true, shared: false, limitMs: 100 })
+      await writeFrame(this.stream, OPCODE.close, payload, { masked: true, shared: false, limitMs: 100 })
         .catch(() => undefined);
     }
-    this.#stream.close();
+    this.stream.close();
   }
 }
 
@@ -224,7 +211,6 @@ export async function converseWs(
   head: Head,
   caller: Caller,
   session: Session,
-  service: Service,
   limits: ListenLimits,
 ): Promise<void> {
   const { stream } = accepted;
@@ -236,13 +222,14 @@ export async function converseWs(
     "Pi0-Protocol": caller.openpi ? undefined : PROTOCOL_VERSION,
   });
   const before = new TextEncoder().encode(response);
-  if (session.greeting === undefined) await stream.write(before, limits.messageMs);
-  else await writeFrame(stream, OPCODE.binary, session.greeting, { masked: false, before });
+  const greeting = { masked: false, before, limitMs: limits.messageMs };
   try {
+    if (session.greeting === undefined) await stream.write(before, limits.messageMs);
+    else await writeFrame(stream, OPCODE.binary, session.greeting, greeting);
     await converse(accepted, caller, session, limits);
   } catch (error) {
     if (error instanceof TransportError && error.code === "disconnected") return;
-    const reply = session.reject(error as Error) ?? service.reject(error as Error, caller);
+    const reply = session.reject(error as Error);
     const code = error instanceof WireError ? CLOSE.tooLarge : CLOSE.protocolError;
     await farewell(stream, limits, code, reply.error?.message ?? "");
   } finally {
@@ -313,7 +300,13 @@ async function answerControl(stream: ByteStream, { opcode, payload }: Message, l
  */
 function answerPings(stream: ByteStream, reply: { masked: boolean; limitMs?: number }): boolean {
   while (stream.unread > 0) {
-    const header = parseHeader(stream.peekAll(), !reply.masked);
+    let header: FrameHeader | undefined;
+    try {
+      header = parseHeader(stream.peekAll(), !reply.masked);
+    } catch {
+      // Whoever reads next meets the same bytes, and says what is wrong with them.
+      return false;
+    }
     if (header === undefined) return true;
     if (header.opcode !== OPCODE.ping && header.opcode !== OPCODE.pong) return false;
     if (stream.unread < header.size + header.length) return true;

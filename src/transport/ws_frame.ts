@@ -70,7 +70,8 @@ export function applyMask(bytes: Uint8Array, mask: Uint8Array): void {
   const head = Math.min(bytes.length, (4 - bytes.byteOffset % 4) % 4);
   for (; at < head; at++) bytes[at] = bytes[at]! ^ mask[at & 3]!;
   // Whole words from here on: 150 KB byte by byte would take five times as long.
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset + at, (bytes.length - at) >>> 2);
+  const wordCount = (bytes.length - at) >>> 2;
+  const words = wordCount === 0 ? [] : new Uint32Array(bytes.buffer, bytes.byteOffset + at, wordCount);
   const turned = new Uint8Array(4).map((_, i) => mask[(at + i) & 3]!);
   const word = new Uint32Array(turned.buffer)[0]!;
   for (let i = 0; i < words.length; i++) words[i] = words[i]! ^ word;
@@ -85,12 +86,12 @@ export async function writeFrame(
   options: { masked: boolean; limitMs?: number; shared?: boolean; before?: Uint8Array },
 ): Promise<void> {
   const before = options.before ?? new Uint8Array(0);
-  const need = before.length + MAX_HEADER_BYTES + 2 + payload.length;
+  // Up to three bytes bring the payload to a multiple of four, for the mask.
+  const need = before.length + MAX_HEADER_BYTES + 3 + payload.length;
   // Control frames may go out while a message is being put together in the stream's own buffer.
   const buffer = options.shared === false ? new Uint8Array(need) : stream.reserve(need);
   const lengthBytes = payload.length < 126 ? 0 : payload.length < 65536 ? 2 : 8;
   const headerBytes = 2 + lengthBytes + (options.masked ? 4 : 0);
-  // The payload begins at a multiple of four, for the mask.
   const body = Math.ceil((before.length + MAX_HEADER_BYTES) / 4) * 4;
   const start = body - headerBytes;
   const view = new DataView(buffer.buffer, buffer.byteOffset);
@@ -110,12 +111,11 @@ export async function writeFrame(
 
 /** A close frame's payload. */
 export function closePayload(code: number, reason: string): Uint8Array {
-  // A control frame holds 125 bytes, two of them the code.
-  const text = new TextEncoder().encode(reason).subarray(0, MAX_CONTROL_BYTES - 2);
-  const payload = new Uint8Array(2 + text.length);
+  const payload = new Uint8Array(MAX_CONTROL_BYTES);
   new DataView(payload.buffer).setUint16(0, code);
-  payload.set(text, 2);
-  return payload;
+  // What does not fit is cut off between two characters: a reason must be UTF-8.
+  const { written } = new TextEncoder().encodeInto(reason, payload.subarray(2));
+  return payload.subarray(0, 2 + written);
 }
 
 /** Reads a close frame's payload. */
