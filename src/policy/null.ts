@@ -30,6 +30,7 @@ export class NullPolicy implements Policy {
   readonly metadata: Metadata = {};
   readonly #options: NullOptions;
   #worker: Worker | undefined;
+  #burns = 0;
 
   constructor(options: NullOptions) {
     this.#options = options;
@@ -59,6 +60,7 @@ export class NullPolicy implements Policy {
   /** The worker finishes what it began, like a model; an abandoned answer is not waited for. */
   #burn(burnMs: number, signal: AbortSignal): Promise<void> {
     const worker = this.#worker!;
+    const id = this.#burns++;
     return new Promise((resolve, reject) => {
       const finish = (settle: () => void) => {
         worker.removeEventListener("message", onMessage);
@@ -66,13 +68,14 @@ export class NullPolicy implements Policy {
         signal.removeEventListener("abort", onAbort);
         settle();
       };
-      const onMessage = () => finish(resolve);
+      // The answer to a burn that was given up on must not end the next one early.
+      const onMessage = (event: MessageEvent<{ id: number }>) => event.data.id === id && finish(resolve);
       const onError = (event: ErrorEvent) => finish(() => reject(new Error(event.message)));
       const onAbort = () => finish(() => reject(signal.reason));
       worker.addEventListener("message", onMessage);
       worker.addEventListener("error", onError);
       signal.addEventListener("abort", onAbort);
-      worker.postMessage({ burnMs });
+      worker.postMessage({ id, burnMs });
     });
   }
 
