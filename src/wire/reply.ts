@@ -92,7 +92,8 @@ export function decodeReply(message: Bytes, actionDim: number): Answer {
   const timing = readTiming(map, bare !== undefined);
   const prev = map.get("prev");
   const encodeMs = numberIn(prev, "encode");
-  const residenceMs = numberIn(prev, "residence") ?? numberIn(map.get("server_timing"), "prev_total_ms");
+  // Not server_timing.prev_total_ms: openpi's own server counts the wait for the request into it.
+  const residenceMs = numberIn(prev, "residence");
   return {
     chunk: { actions, actionHorizon: horizon, actionDim: dim, timing },
     previous: {
@@ -110,7 +111,7 @@ function decodeMap(message: Bytes): ValueMap {
 
 function readBareActions(bytes: Bytes, dim: number) {
   const horizon = bytes.length / (4 * dim);
-  if (!Number.isInteger(horizon)) {
+  if (!Number.isInteger(horizon) || horizon === 0) {
     const expected = `a multiple of ${4 * dim}, float32 rows of ${dim}`;
     throw new WireError("wrong_shape", { field: "action", found: `${bytes.length} bytes`, expected });
   }
@@ -118,7 +119,7 @@ function readBareActions(bytes: Bytes, dim: number) {
 }
 
 function readActions(value: Value) {
-  if (!(value instanceof NdArray) || value.shape.length !== 2) {
+  if (!(value instanceof NdArray) || value.shape.length !== 2 || value.shape.includes(0)) {
     const found = value instanceof NdArray ? `[${value.shape.join(", ")}]` : typeof value;
     throw new WireError("wrong_shape", { field: "actions", found, expected: "[horizon, dim]" });
   }
@@ -171,7 +172,9 @@ function throwFailure(map: ValueMap): void {
 export function decodeInfo(message: Bytes): Metadata {
   const map = decodeMap(message);
   throwFailure(map);
-  return plain(map.get("info") ?? map) as Metadata;
+  const info = map.get("info");
+  // A greeting may have any keys, this one too.
+  return plain(info instanceof Map ? info : map) as Metadata;
 }
 
 /** Values without arrays, as JSON has them. */
