@@ -1,21 +1,28 @@
 /**
  * A null server of openpi's protocol in Python, on `websockets` and `msgpack`, in a virtual environment that is made once
- * and kept in the system's temporary folder.
+ * and kept in the user's cache folder.
  *
  * @module
  */
 
 const PACKAGES = ["websockets", "msgpack", "openpi-client==0.1.2", "typing_extensions", "numpy<2"];
 
+/** How long making the environment may take, per step. */
+const LIMIT_MS = 300_000;
+
 /** Where the environment is kept; a new list of packages gets a new one. */
 function environmentPath(): string {
-  const temporary = Deno.env.get("TMPDIR") ?? "/tmp";
-  return `${temporary}/pi0-python-${PACKAGES.join("_").replace(/[^A-Za-z0-9]+/g, "-")}`;
+  const cache = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "."}/.cache`;
+  return `${cache}/pi0/python-${PACKAGES.join("_").replace(/[^A-Za-z0-9]+/g, "-")}`;
 }
 
 async function run(command: string, args: readonly string[]): Promise<string | undefined> {
   try {
-    const { success, stderr } = await new Deno.Command(command, { args: [...args], stdout: "null" }).output();
+    const { success, stderr } = await new Deno.Command(command, {
+      args: [...args],
+      stdout: "null",
+      signal: AbortSignal.timeout(LIMIT_MS),
+    }).output();
     return success ? undefined : new TextDecoder().decode(stderr).trim().split("\n").at(-1);
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
@@ -34,7 +41,7 @@ export async function findPython(): Promise<{ path: string } | { reason: string 
   if (await run(path, ["-c", check]) === undefined) return { path };
   const made = await run("python3", ["-m", "venv", "--clear", folder]);
   if (made !== undefined) return { reason: `no Python 3 with venv (${made})` };
-  const installed = await run(path, ["-m", "pip", "install", "--quiet", ...PACKAGES]);
+  const installed = await run(path, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...PACKAGES]);
   if (installed !== undefined) return { reason: `pip cannot install ${PACKAGES.join(" ")} (${installed})` };
   const works = await run(path, ["-c", check]);
   return works === undefined ? { path } : { reason: `openpi-client does not import (${works})` };

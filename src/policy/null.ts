@@ -39,12 +39,11 @@ export class NullPolicy implements Policy {
   }
 
   async warmUp(signal: AbortSignal): Promise<void> {
-    if (!this.#options.busy) return;
-    this.#worker = new Worker(new URL("./null_worker.ts", import.meta.url).href, { type: "module" });
-    await this.#burn(1, signal);
+    if (this.#options.busy) await this.#burn(1, signal);
   }
 
   async infer(observation: Observation, signal: AbortSignal): Promise<ActionChunk> {
+    signal.throwIfAborted();
     const { clock, delayMs, jitterMs, busy, random } = this.#options;
     const { actionHorizon, actionDim } = this;
     const startedMs = clock.now();
@@ -59,7 +58,7 @@ export class NullPolicy implements Policy {
 
   /** The worker finishes what it began, like a model; an abandoned answer is not waited for. */
   #burn(burnMs: number, signal: AbortSignal): Promise<void> {
-    const worker = this.#worker!;
+    const worker = this.#worker ??= new Worker(new URL("./null_worker.ts", import.meta.url).href, { type: "module" });
     const id = this.#burns++;
     return new Promise((resolve, reject) => {
       const finish = (settle: () => void) => {

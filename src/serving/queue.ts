@@ -6,7 +6,7 @@
  */
 
 import type { Clock } from "../clock.ts";
-import { PolicyError } from "../errors.ts";
+import { PolicyError, type PolicyErrorCode } from "../errors.ts";
 import type { ActionChunk, Observation, Policy } from "../types.ts";
 
 export interface Inference {
@@ -25,6 +25,18 @@ interface Job {
   readonly resolve: (inference: Inference) => void;
   readonly reject: (error: unknown) => void;
 }
+
+/**
+ * Failures of a server behind this one that its clients can act on. Others, a wrong token for that server say, would be
+ * taken for their own.
+ */
+const PASSED_ON: ReadonlySet<PolicyErrorCode> = new Set([
+  "busy",
+  "superseded",
+  "not_ready",
+  "draining",
+  "policy_failed",
+]);
 
 export class InferenceQueue {
   readonly #policy: Policy;
@@ -94,7 +106,8 @@ export class InferenceQueue {
       const chunk = await this.#policy.infer(job.observation, job.signal);
       job.resolve({ chunk, queueMs: startedMs - job.submittedMs, policyMs: this.#clock.now() - startedMs });
     } catch (error) {
-      if (error instanceof PolicyError || job.signal.aborted) return job.reject(error);
+      const passes = error instanceof PolicyError && PASSED_ON.has(error.code);
+      if (passes || job.signal.aborted) return job.reject(error);
       const message = `The policy failed: ${error instanceof Error ? error.message : error}`;
       job.reject(new PolicyError("policy_failed", message, { cause: error }));
     }

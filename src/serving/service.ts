@@ -52,6 +52,7 @@ export class PolicyService implements Service {
   readonly #metrics = new Metrics();
   readonly #queue: InferenceQueue;
   readonly #startedMs: number;
+  readonly #started = Promise.withResolvers<void>();
   #phase: Phase = "starting";
   #sessions = 0;
   #serial = 0;
@@ -67,6 +68,7 @@ export class PolicyService implements Service {
   /** The policy has warmed up: requests are taken from now on. */
   start(): void {
     this.#phase = "ready";
+    this.#started.resolve();
   }
 
   /** Takes no more requests; those that were taken are answered as long as their connections stand. */
@@ -90,6 +92,7 @@ export class PolicyService implements Service {
       metrics: this.#metrics,
       info: () => this.info(),
       phase: () => this.#phase,
+      started: this.#started.promise,
       onClose: () => {
         this.#sessions--;
         standing.add(-1);
@@ -176,6 +179,7 @@ interface SessionParts extends ServiceOptions {
   readonly metrics: Metrics;
   readonly info: () => Metadata;
   readonly phase: () => Phase;
+  readonly started: Promise<void>;
   readonly onClose: () => void;
 }
 
@@ -200,17 +204,19 @@ class PolicySession implements Session {
   readonly #encoder = new Encoder();
   readonly #gone = new AbortController();
   readonly #counters: ReturnType<typeof countersOf>;
-  readonly greeting?: Bytes;
+  readonly greet?: () => Promise<Bytes>;
   #receivedMs = 0;
   #encodeMs: number | undefined;
   #previous: Previous = {};
 
   constructor(caller: Caller, name: string, parts: SessionParts) {
     this.#caller = caller;
-    this.#client = caller.client ?? name;
+    // Names that callers choose and names made here must not meet; an empty one is none.
+    this.#client = caller.client ? `client ${caller.client}` : name;
     this.#parts = parts;
     this.#counters = countersOf(parts.metrics, caller.transport);
-    if (caller.openpi) this.greeting = new Encoder().encode(parts.policy.metadata);
+    // openpi's server does not listen before it is ready, and its clients take the metadata for the sign of that.
+    if (caller.openpi) this.greet = () => this.#greetWhenStarted();
   }
 
   async handle(message: Bytes, receivedMs: number): Promise<Reply> {
@@ -261,6 +267,20 @@ class PolicySession implements Session {
       const milliseconds = timing[stage];
       if (milliseconds !== undefined) this.#counters.stages[stage].observeMs(milliseconds);
     }
+  }
+
+  async #greetWhenStarted(): Promise<Bytes> {
+    const { signal } = this.#gone;
+    const gone = Promise.withResolvers<never>();
+    const onGone = () => gone.reject(signal.reason);
+    if (signal.aborted) onGone();
+    signal.addEventListener("abort", onGone, { once: true });
+    try {
+      await Promise.race([this.#parts.started, gone.promise]);
+    } finally {
+      signal.removeEventListener("abort", onGone);
+    }
+    return new Encoder().encode(this.#parts.policy.metadata);
   }
 
   reject(error: Error): Reply {

@@ -13,6 +13,8 @@ import type { ByteStream } from "./stream.ts";
 import { type ConnectOptions, PROTOCOL_VERSION } from "./transport.ts";
 
 const HEADER_BYTES = 4;
+/** A token and a name; far more than either needs. */
+export const MAX_INTRODUCTION_BYTES = 16 * 1024;
 /** `{` in ASCII; in MessagePack the number 123, which is no message. */
 const OPEN_BRACE = 0x7b;
 
@@ -66,6 +68,24 @@ async function requireReady(stream: ByteStream, count: number, limitMs: number |
   throw new TransportError("disconnected", `Cannot read ${count} bytes: the far end closed before the first`);
 }
 
+/**
+ * Whether the first frame is an introduction. Looks only at its first byte, so that who has no token need not be read.
+ *
+ * @throws {TransportError} disconnected, deadline.
+ */
+export async function isIntroduced(
+  stream: ByteStream,
+  limits: { idleMs: number; messageMs: number },
+): Promise<boolean> {
+  if (!await stream.ready(HEADER_BYTES, limits.idleMs)) {
+    throw new TransportError("disconnected", "The client left without a word");
+  }
+  const header = stream.peek(HEADER_BYTES);
+  if (header.every((byte) => byte === 0)) return false;
+  return await stream.ready(HEADER_BYTES + 1, limits.messageMs) &&
+    stream.peek(HEADER_BYTES + 1)[HEADER_BYTES] === OPEN_BRACE;
+}
+
 /** Sends frames in one piece: a header that travels alone would cost a packet, and on some paths a round trip. */
 export async function writeFrames(stream: ByteStream, messages: readonly Uint8Array[], limitMs?: number) {
   const total = messages.reduce((sum, message) => sum + HEADER_BYTES + message.length, 0);
@@ -93,12 +113,10 @@ export function encodeIntroduction(options: Pick<ConnectOptions, "token" | "clie
 }
 
 /**
- * @returns undefined where the message is no introduction, but a first request.
  * @throws {WireError} malformed, wrong_type.
  * @throws {PolicyError} protocol_mismatch.
  */
-export function decodeIntroduction(message: Bytes): Introduction | undefined {
-  if (message[0] !== OPEN_BRACE) return undefined;
+export function decodeIntroduction(message: Bytes): Introduction {
   const expected = `a JSON object such as {"pi0":${PROTOCOL_VERSION},"token":"…","client":"…"}`;
   let value: Record<string, unknown>;
   try {

@@ -69,7 +69,8 @@ export function statusError(status: number, body: Uint8Array, where: string): Er
 
 /** Turns what a reader throws at bytes that are no HTTP into the error for a peer that speaks something else. */
 export function notHttp(error: unknown): unknown {
-  if (!(error instanceof WireError)) return error;
+  const body = error instanceof WireError && error.code === "too_large" && error.details.field === undefined;
+  if (!(error instanceof WireError) || body) return error;
   return new TransportError("not_speaking", `Cannot read the reply as HTTP: ${error.message}`, { cause: error });
 }
 

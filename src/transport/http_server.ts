@@ -27,6 +27,8 @@ import { converseWs, wantsWebSocket, WS_PATH } from "./ws.ts";
 /** Where openpi's clients look. */
 export const HTTP_DEFAULT_PORT = 8000;
 const LINGER_MS = 1000;
+/** Requests for pages have no body that matters. */
+const MAX_PAGE_REQUEST_BYTES = 64 * 1024;
 
 /** HTTP status for each error code that is not simply a bad request. */
 const STATUS: Readonly<Record<string, number>> = {
@@ -45,6 +47,7 @@ const REASON: Readonly<Record<number, string>> = {
   200: "OK",
   400: "Bad Request",
   401: "Unauthorized",
+  403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
   408: "Request Timeout",
@@ -103,6 +106,11 @@ class HttpConversation {
           await this.#write(505, "text/plain; charset=utf-8", text("This server speaks HTTP/1.1\n"), true);
           return await stream.closeGently(LINGER_MS);
         }
+        if (isCrossOrigin(head)) {
+          const body = text("Pages of another origin may not use this server\n");
+          await this.#write(403, "text/plain; charset=utf-8", body, true);
+          return await stream.closeGently(LINGER_MS);
+        }
         if (wantsWebSocket(head)) return await this.#upgrade(request);
         await this.#answer(request);
         if (request.last) return await stream.closeGently(LINGER_MS);
@@ -120,30 +128,35 @@ class HttpConversation {
   async #answer(request: Request): Promise<void> {
     const { stream } = this.#accepted;
     const { path, method } = request;
+    const infers = path === INFER_PATH && method === "POST";
+    let session: Session | undefined;
+    try {
+      // Before the body is read: who has no token may not fill the memory either.
+      if (infers) session = this.#open(request.caller);
+    } catch (error) {
+      await this.#writeReply(this.#service.reject(error as Error, request.caller), true);
+      return await stream.closeGently(LINGER_MS);
+    }
     if (request.head.headers.get("expect")?.toLowerCase() === "100-continue") {
       await stream.write(text("HTTP/1.1 100 Continue\r\n\r\n"), this.#limits.messageMs);
     }
-    const body = await readBody(stream, request.head.headers, this.#limits.maxMessageBytes, this.#limits);
-    if (path !== INFER_PATH) return await this.#answerPage(request);
-    if (method !== "POST") {
-      return await this.#write(405, "text/plain; charset=utf-8", text(`Send a POST to ${path}\n`), request.last);
-    }
+    const maxBytes = infers ? this.#limits.maxMessageBytes : MAX_PAGE_REQUEST_BYTES;
+    const body = await readBody(stream, request.head.headers, maxBytes, this.#limits);
+    if (session === undefined) return await this.#answerPage(request);
     const bytesInBefore = this.#bytesIn;
     this.#bytesIn = stream.bytesIn;
-    let session: Session;
-    try {
-      session = this.#open(request.caller);
-    } catch (error) {
-      return await this.#writeReply(this.#service.reject(error as Error, request.caller), request.last);
-    }
-    const answer = session.handle(body, stream.receivedMs);
-    stream.watch(() => session.close());
+    const current = session;
+    const answer = current.handle(body, stream.receivedMs);
+    stream.watch(() => current.close());
     const bytesOutBefore = stream.bytesOut;
     await this.#writeReply(await answer, request.last);
-    session.sent(stream.handedMs, this.#bytesIn - bytesInBefore, stream.bytesOut - bytesOutBefore);
+    current.sent(stream.handedMs, this.#bytesIn - bytesInBefore, stream.bytesOut - bytesOutBefore);
   }
 
   async #answerPage({ path, method, caller, last }: Request): Promise<void> {
+    if (path === INFER_PATH) {
+      return await this.#write(405, "text/plain; charset=utf-8", text(`Send a POST to ${path}\n`), last);
+    }
     const page = method === "GET" || method === "HEAD" ? this.#service.page(path, caller) : undefined;
     if (page !== undefined) return await this.#write(page.status, page.type, text(page.body), last, method === "HEAD");
     // As openpi's server answers, since every path is a WebSocket.
@@ -202,6 +215,15 @@ class HttpConversation {
     const sent = headOnly ? new Uint8Array(0) : body;
     await writeMessage(this.#accepted.stream, head, sent, this.#limits.messageMs);
   }
+}
+
+/**
+ * Whether a browser asks on behalf of a page that this server did not serve. Programs send no Origin; without this any
+ * page that a person opens could drive a server on the loopback of that machine.
+ */
+function isCrossOrigin({ headers }: Head): boolean {
+  const origin = headers.get("origin");
+  return origin !== undefined && URL.parse(origin)?.host !== headers.get("host");
 }
 
 /** @returns undefined for another version of HTTP than 1.0 and 1.1, or no HTTP at all. */

@@ -9,7 +9,14 @@ import { type Accepted, acceptOn } from "./accept.ts";
 import { TransportError } from "../errors.ts";
 import { StreamConnection } from "./connection.ts";
 import { dial } from "./dial.ts";
-import { decodeIntroduction, encodeIntroduction, readFrame, writeFrames } from "./framing.ts";
+import {
+  decodeIntroduction,
+  encodeIntroduction,
+  isIntroduced,
+  MAX_INTRODUCTION_BYTES,
+  readFrame,
+  writeFrames,
+} from "./framing.ts";
 import type { ByteStream } from "./stream.ts";
 import type {
   Caller,
@@ -77,17 +84,15 @@ async function converse(accepted: Accepted, service: Service, limits: ListenLimi
   let bytesIn = 0;
   const onStart = () => accepted.busy = true;
   try {
+    if (await isIntroduced(stream, limits)) {
+      const introduction = await readFrame(stream, MAX_INTRODUCTION_BYTES, limits, onStart);
+      caller = { ...caller, ...decodeIntroduction(introduction!) };
+    }
+    const current = session = service.open(caller);
     while (!accepted.closing) {
       accepted.busy = false;
       const message = await readFrame(stream, limits.maxMessageBytes, limits, onStart);
       if (message === undefined) return;
-      if (session === undefined) {
-        const introduction = decodeIntroduction(message);
-        if (introduction !== undefined) caller = { ...caller, ...introduction };
-        session = service.open(caller);
-        if (introduction !== undefined) continue;
-      }
-      const current = session;
       const bytesInBefore = bytesIn;
       bytesIn = stream.bytesIn;
       const answer = current.handle(message, stream.receivedMs);

@@ -89,8 +89,12 @@ export interface Reply {
 
 /** The server's side of one connection. */
 export interface Session {
-  /** What is sent before the first request, for callers of openpi's protocol. */
-  readonly greeting?: Bytes;
+  /**
+   * What is sent before the first request, for callers of openpi's protocol; waits until the server is ready.
+   *
+   * @throws {PolicyError} where the session ends before.
+   */
+  greet?(): Promise<Bytes>;
   /** Answers one message. Never rejects: a failure is an answer. The message stays untouched until it resolves. */
   handle(message: Bytes, receivedMs: number): Promise<Reply>;
   /** Answers what cannot be a message: too long, or text. */

@@ -221,11 +221,13 @@ export async function converseWs(
     "Sec-WebSocket-Accept": await acceptKey(key),
     "Pi0-Protocol": caller.openpi ? undefined : PROTOCOL_VERSION,
   });
-  const before = new TextEncoder().encode(response);
-  const greeting = { masked: false, before, limitMs: limits.messageMs };
   try {
-    if (session.greeting === undefined) await stream.write(before, limits.messageMs);
-    else await writeFrame(stream, OPCODE.binary, session.greeting, greeting);
+    await stream.write(new TextEncoder().encode(response), limits.messageMs);
+    if (session.greet !== undefined) {
+      watchMeanwhile(stream, session, limits);
+      const greeting = await session.greet();
+      await writeFrame(stream, OPCODE.binary, greeting, { masked: false, limitMs: limits.messageMs });
+    }
     await converse(accepted, caller, session, limits);
   } catch (error) {
     if (error instanceof TransportError && error.code === "disconnected") return;
@@ -257,7 +259,7 @@ async function converse(accepted: Accepted, caller: Caller, session: Session, li
     const answer = message.opcode === OPCODE.binary
       ? session.handle(message.payload, stream.receivedMs)
       : session.reject(new WireError("text_frame", { found: "a text message", expected: "a binary one" }));
-    stream.watch(() => session.close(), () => answerPings(stream, { masked: false, limitMs: limits.messageMs }));
+    watchMeanwhile(stream, session, limits);
     const reply: Reply = await answer;
     if (caller.openpi && reply.error !== undefined) {
       const text = new TextEncoder().encode(reply.error.message);
@@ -268,6 +270,12 @@ async function converse(accepted: Accepted, caller: Caller, session: Session, li
     await writeFrame(stream, OPCODE.binary, reply.bytes, { masked: false, limitMs: limits.messageMs });
     session.sent(stream.handedMs, bytesIn - bytesInBefore, stream.bytesOut - bytesOutBefore);
   }
+}
+
+/** While the client waits: answers its pings, and ends the session when the client does. */
+function watchMeanwhile(stream: ByteStream, session: Session, limits: ListenLimits): void {
+  const end = () => session.close();
+  stream.watch(end, () => answerPings(stream, { masked: false, limitMs: limits.messageMs }, end));
 }
 
 /** Waits for the next message, asking a silent peer whether it is still there. Returns false when it is not. */
@@ -296,9 +304,14 @@ async function answerControl(stream: ByteStream, { opcode, payload }: Message, l
  * Answers pings that arrive while nobody reads: while the policy is thinking, so that a client's keep-alive does not give
  * up on a slow model, and while a client has nothing to ask.
  *
+ * @param onClose is told when the far end says goodbye.
  * @returns whether to go on watching: not once something else has begun.
  */
-function answerPings(stream: ByteStream, reply: { masked: boolean; limitMs?: number }): boolean {
+function answerPings(
+  stream: ByteStream,
+  reply: { masked: boolean; limitMs?: number },
+  onClose?: () => void,
+): boolean {
   while (stream.unread > 0) {
     let header: FrameHeader | undefined;
     try {
@@ -308,6 +321,7 @@ function answerPings(stream: ByteStream, reply: { masked: boolean; limitMs?: num
       return false;
     }
     if (header === undefined) return true;
+    if (header.opcode === OPCODE.close) onClose?.();
     if (header.opcode !== OPCODE.ping && header.opcode !== OPCODE.pong) return false;
     if (stream.unread < header.size + header.length) return true;
     stream.skip(header.size);

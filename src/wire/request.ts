@@ -13,8 +13,8 @@ import { WireError } from "../errors.ts";
 import { floatToUint8, toChw, toHwc } from "../image.ts";
 import type { Camera, RobotProfile } from "../robot/profile.ts";
 import type { Bytes, Image, Observation } from "../types.ts";
-import { decode, type Encodable, type Encoder, type Value, type ValueMap } from "./msgpack.ts";
-import { float64Array, NdArray, NumpyScalar, toFloat64, toText, toUint8, uint8Array } from "./ndarray.ts";
+import { type BinaryKey, decode, type Encodable, type Encoder, type Value, type ValueMap } from "./msgpack.ts";
+import { float64Array, NdArray, NumpyScalar, quote, toFloat64, toText, toUint8, uint8Array } from "./ndarray.ts";
 
 export type Dialect = "robodal" | "openpi";
 
@@ -84,13 +84,16 @@ function readOpenpiImages(map: ValueMap, profile: RobotProfile): Record<string, 
   const nested = profile.cameras.find((camera) => camera.wireKey.length === 2)?.wireKey[0];
   if (nested !== undefined) {
     const group = map.get(nested);
-    if (group === undefined) throw missing(nested, profile);
+    if (group === undefined) {
+      const expected = `pictures in "${nested}", or "${profile.cameras[0]!.name}" at the top level`;
+      throw new WireError("missing_field", { field: nested, found: "nothing", expected });
+    }
     if (!(group instanceof Map)) {
       throw new WireError("wrong_type", { field: nested, found: describe(group), expected: "a map of pictures" });
     }
     for (const key of group.keys()) {
       if (!profile.cameras.some((camera) => camera.wireKey[1] === key)) {
-        throw unknownCamera(`${nested}.${key}`, profile);
+        throw unknownCamera(key, profile, `${nested}.`);
       }
     }
   }
@@ -120,11 +123,13 @@ function collectImages(
 /** Anything at the top level that looks like a picture must be a camera of the robot; other keys are left alone. */
 function refuseUnknownCameras(map: ValueMap, profile: RobotProfile, known: (key: string) => boolean): void {
   for (const [key, value] of map) {
+    // Long or misshapen, they are still no pictures.
+    if (key === "prompt" || key === "state" || profile.stateParts.some((part) => part.wireKey === key)) continue;
     const looksLikePicture = (value instanceof NdArray && value.shape.length >= 3) ||
       (value instanceof Uint8Array && value.length >= 1024);
     const named = typeof key === "string" && /^cam(era)?_/.test(key);
     if (!looksLikePicture && !named) continue;
-    if (typeof key !== "string" || !known(key)) throw unknownCamera(String(key), profile);
+    if (typeof key !== "string" || !known(key)) throw unknownCamera(key, profile);
   }
 }
 
@@ -132,9 +137,13 @@ function missing(field: string, profile: RobotProfile): WireError {
   return new WireError("missing_field", { field, found: "nothing", expected: `what ${profile.name} sends` });
 }
 
-function unknownCamera(field: string, profile: RobotProfile): WireError {
+function unknownCamera(key: string | BinaryKey, profile: RobotProfile, inside = ""): WireError {
+  const isText = typeof key === "string";
+  const name = isText ? key : new TextDecoder().decode(key.bytes);
+  const field = inside + (/^[\w/-]{1,40}$/.test(name) ? name : quote(name));
+  const found = isText ? "a picture" : "a picture whose key is bytes instead of text";
   const expected = `a camera of ${profile.name}: ${profile.cameras.map((camera) => camera.name).join(", ")}`;
-  return new WireError("unknown_camera", { field, found: "a picture", expected });
+  return new WireError("unknown_camera", { field, found, expected });
 }
 
 function readImage(value: Value, camera: Camera, field: string): Image {
@@ -227,7 +236,7 @@ function describe(value: Value): string {
   if (value instanceof Uint8Array) return `${value.length} bytes`;
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (value instanceof Map) return "a map";
-  return typeof value === "string" ? `the text ${JSON.stringify(value.slice(0, 40))}` : `the ${typeof value} ${value}`;
+  return typeof value === "string" ? `the text ${quote(value)}` : `the ${typeof value} ${value}`;
 }
 
 /**
