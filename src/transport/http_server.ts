@@ -103,7 +103,8 @@ class HttpConversation {
         if (head === undefined) return;
         const request = parseRequest(head, accepted.remote);
         if (request === undefined) {
-          await this.#write(505, "text/plain; charset=utf-8", text("This server speaks HTTP/1.1\n"), true);
+          const status = / HTTP\/\d(\.\d)?$/.test(head.start) ? 505 : 400;
+          await this.#write(status, "text/plain; charset=utf-8", text("This server speaks HTTP/1.1\n"), true);
           return await stream.closeGently(LINGER_MS);
         }
         if (isCrossOrigin(head)) {
@@ -116,7 +117,8 @@ class HttpConversation {
         if (request.last) return await stream.closeGently(LINGER_MS);
       }
     } catch (error) {
-      if (error instanceof TransportError && error.code === "disconnected") return;
+      // A silent client is not told why it was let go: it would take that for the reply to its next request.
+      if (error instanceof TransportError && (error.code === "disconnected" || !accepted.busy)) return;
       const caller: Caller = { transport: "http", remote: accepted.remote };
       await this.#writeReply(this.#service.reject(error as Error, caller), true);
       await stream.closeGently(LINGER_MS);
@@ -154,14 +156,15 @@ class HttpConversation {
   }
 
   async #answerPage({ path, method, caller, last }: Request): Promise<void> {
+    const headOnly = method === "HEAD";
     if (path === INFER_PATH) {
-      return await this.#write(405, "text/plain; charset=utf-8", text(`Send a POST to ${path}\n`), last);
+      return await this.#write(405, "text/plain; charset=utf-8", text(`Send a POST to ${path}\n`), last, headOnly);
     }
-    const page = method === "GET" || method === "HEAD" ? this.#service.page(path, caller) : undefined;
-    if (page !== undefined) return await this.#write(page.status, page.type, text(page.body), last, method === "HEAD");
+    const page = method === "GET" || headOnly ? this.#service.page(path, caller) : undefined;
+    if (page !== undefined) return await this.#write(page.status, page.type, text(page.body), last, headOnly);
     // As openpi's server answers, since every path is a WebSocket.
     const body = `Nothing to see at ${path}: POST ${INFER_PATH}, or open a WebSocket at ${WS_PATH}\n`;
-    await this.#write(426, "text/plain; charset=utf-8", text(body), last);
+    await this.#write(426, "text/plain; charset=utf-8", text(body), last, headOnly);
   }
 
   async #upgrade(request: Request): Promise<void> {

@@ -103,7 +103,8 @@ async function converse(accepted: Accepted, service: Service, limits: ListenLimi
       current.sent(stream.handedMs, bytesIn - bytesInBefore, stream.bytesOut - bytesOutBefore);
     }
   } catch (error) {
-    if (error instanceof TransportError && error.code === "disconnected") return;
+    // A silent client is not told why it was let go: it would take that for the reply to its next request.
+    if (error instanceof TransportError && (error.code === "disconnected" || !accepted.busy)) return;
     // What is no frame leaves no way to find the next one, and a caller who was refused has no session: say why, end.
     const reply = session?.reject(error as Error) ?? service.reject(error as Error, caller);
     await writeFrames(stream, [reply.bytes], limits.messageMs);
