@@ -1,0 +1,315 @@
+/**
+ * What the transports cost on this machine, beside the least that their sockets can do and beside Python.
+ *
+ *     deno task bench:transport [-n REQUESTS] [--out FILE]
+ *
+ * Method: one `pi0 serve --policy null` on loopback, in a process of its own; beside it a server that only takes as many
+ * bytes and sends as many back, on raw TCP, on the runtime's HTTP server with `fetch`, and on its WebSocket server with
+ * its WebSocket client; and, where Python with venv is there, a null server of openpi's protocol on `websockets`, asked
+ * by the same client as pi0's. All are measured in turns, in random order, in the same run; only ratios within a run
+ * mean something. "alone" is pi0's transport with 150 KB of padding, which the server answers without reading. Also: server time beside the policy, the start of the program, answers while a model burns a core,
+ * and memory over many requests.
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import { systemClock } from "../src/clock.ts";
+import { remotePolicy } from "../src/commands/connect.ts";
+import { describeEnvironment } from "../src/commands/environment.ts";
+import { VERSION } from "../src/commands/mod.ts";
+import { type Client, runRounds, type Target } from "../src/measure/rounds.ts";
+import { closedLoop } from "../src/measure/schedule.ts";
+import { median, percentile, summarizeTransport, type TransportRun } from "../src/measure/statistics.ts";
+import { seededRandom } from "../src/random.ts";
+import { breakdownTable, latencyTable } from "../src/report/table.ts";
+import { exampleObservations } from "../src/robot/frames.ts";
+import { ROBOTS } from "../src/robot/mod.ts";
+import { transportOf, TRANSPORTS } from "../src/transport/mod.ts";
+import { makePadding } from "../src/wire/padding.ts";
+import { SOURCE, startServer } from "../tests/support/program.ts";
+import { startPythonServer } from "./python_server.ts";
+import { findWan, measureWan, ROUND_TRIP_MS } from "./wan.ts";
+
+const { values } = parseArgs({
+  options: { requests: { type: "string", short: "n", default: "2000" }, out: { type: "string" } },
+});
+const count = Number(values.requests);
+/** Sizes of pi0's own messages on tcp, so that the bare sockets carry as much. */
+const REQUEST_BYTES = 150_619;
+const REPLY_BYTES = 2_932;
+
+const clock = systemClock;
+const signal = new AbortController().signal;
+const profile = ROBOTS.aloha;
+const observations = await exampleObservations(profile, { seed: 0 });
+const print = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(text + "\n"));
+
+function pi0Target(transport: string, url: string, openpi = false): Target {
+  return {
+    transport,
+    url,
+    open: (): Client => {
+      const limits = { connectMs: 5000, requestMs: 10_000 };
+      const shared = { url, profile, clock, ...limits, token: undefined, warm: !openpi, timing: true };
+      const policy = remotePolicy({ ...shared, openpi, exact: false });
+      return {
+        connect: (signal) => policy.open(signal),
+        ...(openpi ? {} : { openWindow: (signal: AbortSignal) => policy.openWindow(signal) }),
+        ping: (signal) => policy.probe(signal),
+        async ask(index, signal) {
+          const { chunk, ...exchange } = await policy.ask(observations[index % observations.length]!, signal);
+          return { ...exchange, timing: chunk.timing };
+        },
+        [Symbol.asyncDispose]: () => policy[Symbol.asyncDispose](),
+      };
+    },
+  };
+}
+
+/** A socket of the runtime that carries the same bytes and nothing else. */
+function bareTarget(transport: string, url: string, open: () => Promise<BareSocket>): Target {
+  return {
+    transport,
+    url,
+    open: (): Client => {
+      const message = new Uint8Array(REQUEST_BYTES);
+      let socket: BareSocket | undefined;
+      return {
+        async connect() {
+          socket = await open();
+        },
+        async ask() {
+          const startedMs = clock.now();
+          await socket!.exchange(message);
+          const finishedMs = clock.now();
+          return { startedMs, finishedMs, bytesOut: REQUEST_BYTES, bytesIn: REPLY_BYTES, timing: {} };
+        },
+        [Symbol.asyncDispose]() {
+          socket?.close();
+          return Promise.resolve();
+        },
+      };
+    },
+  };
+}
+
+interface BareSocket {
+  exchange(message: Uint8Array<ArrayBuffer>): Promise<void>;
+  close(): unknown;
+}
+
+/** A transport of pi0 with a message that is not read: what it costs apart from encoding and decoding. */
+async function paddingSocket(url: string): Promise<BareSocket> {
+  const { name, url: completed } = transportOf(new URL(url));
+  const limits = { connectMs: 5000, maxMessageBytes: 1e6 };
+  const connection = await TRANSPORTS[name].connect(completed, { clock, ...limits });
+  const padding = makePadding(REQUEST_BYTES);
+  return {
+    exchange: async () => void await connection.request(padding),
+    close: () => connection[Symbol.asyncDispose](),
+  };
+}
+
+async function bareTcp(port: number): Promise<BareSocket> {
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  connection.setNoDelay(true);
+  const reply = new Uint8Array(REPLY_BYTES);
+  return {
+    async exchange(message) {
+      for (let sent = 0; sent < message.length;) sent += await connection.write(message.subarray(sent));
+      for (let got = 0; got < REPLY_BYTES;) got += await connection.read(reply.subarray(got)) ?? REPLY_BYTES;
+    },
+    close: () => connection.close(),
+  };
+}
+
+function bareHttp(port: number): Promise<BareSocket> {
+  const client = Deno.createHttpClient({ poolMaxIdlePerHost: 1 });
+  const exchange = async (message: Uint8Array<ArrayBuffer>) => {
+    const response = await fetch(`http://127.0.0.1:${port}/`, { method: "POST", body: message, client });
+    await response.arrayBuffer();
+  };
+  return Promise.resolve({ exchange, close: () => client.close() });
+}
+
+async function bareWs(port: number): Promise<BareSocket> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
+  socket.binaryType = "arraybuffer";
+  await new Promise((resolve, reject) => {
+    socket.onopen = resolve;
+    socket.onerror = reject;
+  });
+  return {
+    exchange: (message) =>
+      new Promise((resolve) => {
+        socket.onmessage = () => resolve();
+        socket.send(message);
+      }),
+    close: () => socket.close(),
+  };
+}
+
+async function startEcho() {
+  const args = ["run", "-A", new URL("./echo_server.ts", import.meta.url).pathname];
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...args, String(REQUEST_BYTES), String(REPLY_BYTES)],
+    stdout: "piped",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  const ports: { tcp: number; web: number } = JSON.parse(new TextDecoder().decode((await reader.read()).value));
+  return {
+    ports,
+    async [Symbol.asyncDispose]() {
+      child.kill();
+      await reader.cancel();
+      await child.status;
+    },
+  };
+}
+
+/** How long the program takes to say its help, as a multiple of an empty file. */
+async function startRatio(): Promise<{ helpMs: number; emptyMs: number }> {
+  const empty = await Deno.makeTempFile({ suffix: ".ts" });
+  const time = async (args: string[]) => {
+    const startedMs = clock.now();
+    await new Deno.Command(Deno.execPath(), { args, stdout: "null" }).output();
+    return clock.now() - startedMs;
+  };
+  const help: number[] = [];
+  const bare: number[] = [];
+  for (let i = 0; i < 11; i++) {
+    help.push(await time([...SOURCE.slice(1), "--help"]));
+    bare.push(await time(["run", "-A", empty]));
+  }
+  return { helpMs: median(help), emptyMs: median(bare) };
+}
+
+/** How soon /healthz answers, beside 8 clients (or none) of a policy that burns a core. */
+async function healthP99Ms(clients: number): Promise<number> {
+  await using server = await startServer(["--null-delay-ms", "26", "--null-busy"]);
+  const policies = Array.from({ length: clients }, () => {
+    const limits = { connectMs: 5000, requestMs: 10_000 };
+    const shared = { url: server.portals.tcp!, profile, clock, ...limits, token: undefined, openpi: false };
+    return remotePolicy({ ...shared, warm: false, timing: false, exact: false });
+  });
+  const stop = new AbortController();
+  const load = policies.map(async (policy) => {
+    for (let i = 0; !stop.signal.aborted; i++) await policy.ask(observations[i % observations.length]!, signal);
+  });
+  const url = server.portals.http!.replace("/infer", "/healthz");
+  const times: number[] = [];
+  for (let i = 0; i < 500; i++) {
+    const startedMs = clock.now();
+    await (await fetch(url)).text();
+    times.push(clock.now() - startedMs);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  stop.abort();
+  await Promise.all(load);
+  for (const policy of policies) await policy[Symbol.asyncDispose]();
+  return percentile(times.sort((a, b) => a - b), 0.99);
+}
+
+/** Memory of a server over many requests, in MB, every tenth. */
+async function memoryMb(requests: number): Promise<number[]> {
+  await using server = await startServer();
+  const limits = { connectMs: 5000, requestMs: 10_000 };
+  const shared = { url: server.portals.tcp!, profile, clock, ...limits, token: undefined, openpi: false };
+  const policy = remotePolicy({ ...shared, warm: false, timing: true, exact: false });
+  const readings: number[] = [];
+  for (let i = 0; i < requests; i++) {
+    await policy.ask(observations[i % observations.length]!, signal);
+    if ((i + 1) % (requests / 10) !== 0) continue;
+    const status = await Deno.readTextFile(`/proc/${server.pid}/status`);
+    readings.push(Number(/VmRSS:\s*(\d+)/.exec(status)![1]) / 1024);
+  }
+  await policy[Symbol.asyncDispose]();
+  return readings;
+}
+
+const environment = await describeEnvironment(VERSION);
+print(Object.entries(environment).map(([name, value]) => `${name} ${value}`).join(", "));
+
+await using server = await startServer();
+await using echo = await startEcho();
+await using python = await startPythonServer();
+const targets = [
+  pi0Target("http", server.portals.http!),
+  pi0Target("ws", server.portals.ws!),
+  pi0Target("tcp", server.portals.tcp!),
+  bareTarget("bare http", `http://127.0.0.1:${echo.ports.web}`, () => bareHttp(echo.ports.web)),
+  bareTarget("bare ws", `ws://127.0.0.1:${echo.ports.web}`, () => bareWs(echo.ports.web)),
+  bareTarget("bare tcp", `tcp://127.0.0.1:${echo.ports.tcp}`, () => bareTcp(echo.ports.tcp)),
+  ...(["http", "ws", "tcp"] as const).map((name) =>
+    bareTarget(`${name} alone`, server.portals[name]!, () => paddingSocket(server.portals[name]!))
+  ),
+  ...(python.url === undefined ? [] : [pi0Target("python ws", python.url, true)]),
+];
+if (python.url === undefined) print(`Python's websockets server is left out: ${python.reason}`);
+
+const runs = new Map<
+  string,
+  { [K in keyof TransportRun]: TransportRun[K] extends readonly (infer T)[] ? T[] : TransportRun[K] }
+>(
+  targets.map(({ transport, url }) => [transport, { transport, url, connects: [], pings: [], samples: [] }]),
+);
+const plan = { rounds: 10, count, warmUp: 50, pings: 5, concurrency: 1, schedule: closedLoop, clock, signal };
+for await (const measured of runRounds({ ...plan, targets, random: seededRandom(1), startMs: clock.now() })) {
+  const run = runs.get(measured.transport)!;
+  if (measured.event === "connect") run.connects.push(measured);
+  else if (measured.event === "ping") run.pings.push(measured);
+  else run.samples.push(measured);
+}
+const summaries = [...runs.values()].map(summarizeTransport);
+print("\n" + latencyTable(summaries, { color: false }));
+print(breakdownTable(summaries.slice(0, 3), { color: false }));
+
+const p50 = (name: string) => summaries.find(({ transport }) => transport === name)?.latencyMs?.p50Ms;
+const verdicts: { what: string; value: number; limit: number }[] = [];
+const judge = (what: string, value: number | undefined, limit: number) =>
+  value !== undefined && verdicts.push({ what, value, limit });
+const ratio = (a: string, b: string) => p50(a) === undefined || p50(b) === undefined ? undefined : p50(a)! / p50(b)!;
+for (const name of ["http", "ws", "tcp"]) {
+  judge(`p50 of ${name} / bare ${name}`, ratio(name, `bare ${name}`), 1.5);
+  judge(`p50 of ${name} without encoding and decoding / bare ${name}`, ratio(`${name} alone`, `bare ${name}`), 1.5);
+}
+for (const name of ["http", "ws", "tcp"]) {
+  const residences = runs.get(name)!.samples.flatMap(({ previous, timing }) =>
+    previous?.residenceMs === undefined ? [] : [previous.residenceMs - (timing.infer ?? 0)]
+  );
+  judge(`server time less policy, ${name}, p50 ms`, median(residences), 0.3);
+}
+judge("p50 of ws / Python's websockets", ratio("ws", "python ws"), 1);
+judge("p50 of tcp / Python's websockets", ratio("tcp", "python ws"), 0.5);
+const start = await startRatio();
+judge("pi0 --help / empty file", start.helpMs / start.emptyMs, 2.5);
+const calm = await healthP99Ms(0);
+const busy = await healthP99Ms(8);
+judge(`/healthz p99 ms with 8 clients of --null-busy, above ${calm.toFixed(1)} ms without`, busy - calm, 3);
+const memory = await memoryMb(200_000);
+print(`memory of the server over 200,000 requests, MB: ${memory.map((mb) => mb.toFixed(0)).join(" ")}`);
+judge("memory after 200,000 requests / after 120,000", memory.at(-1)! / memory[5]!, 1.05);
+
+const wan = await findWan();
+if ("reason" in wan) {
+  print(`the long link is left out: ${wan.reason}`);
+} else {
+  for (const [congestion, limit] of [["cubic", 1.05], ["bbr", 1.1]] as const) {
+    for (const { transport, latencyMs } of await measureWan(wan.path, congestion)) {
+      judge(
+        `p50 of ${transport} / ${ROUND_TRIP_MS} ms round trip, ${congestion}`,
+        latencyMs!.p50Ms / ROUND_TRIP_MS,
+        limit,
+      );
+    }
+  }
+}
+
+print("");
+for (const { what, value, limit } of verdicts) {
+  print(`${value <= limit ? "reached" : "MISSED "}  ${value.toFixed(2).padStart(6)} ≤ ${limit}  ${what}`);
+}
+if (values.out !== undefined) {
+  await Deno.writeTextFile(values.out, JSON.stringify({ environment, summaries, verdicts, memory }, null, 1) + "\n");
+}
