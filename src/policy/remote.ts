@@ -207,7 +207,7 @@ export class RemotePolicy implements Policy {
     if (lost && warm && !foreign) await this.openWindow(signal);
     const bytesOutBefore = connection.bytesOut;
     const bytesInBefore = connection.bytesIn;
-    const message = encodeRequest(this.#encoder, observation, profile, dialect, timing);
+    const message = encodeRequest(this.#encoder, observation, profile, dialect, timing && !foreign);
     const sentMs = clock.now();
     const reply = await connection.request(message, signal);
     const receivedMs = clock.now();

@@ -90,6 +90,22 @@ Deno.test("runRounds() measures neither the first request nor the warm-up, and s
   });
 });
 
+Deno.test("runRounds() closes its connections at the end of each turn", async () => {
+  const world = new World();
+  const targets = ["a", "b"].map((name) => {
+    const target = world.target(name);
+    return {
+      ...target,
+      open: (worker: number) => {
+        assert.equal(world.open, worker, "connections of an earlier turn stand");
+        return target.open(worker);
+      },
+    };
+  });
+  await world.run(targets, { rounds: 3, concurrency: 2 });
+  assert.equal(world.open, 0);
+});
+
 Deno.test("runRounds() never asks twice with the same number", async () => {
   const world = new World();
   await world.run([world.target("a"), world.target("b")], { concurrency: 2 });

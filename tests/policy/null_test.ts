@@ -2,21 +2,59 @@ import assert from "node:assert/strict";
 import { type Clock, systemClock } from "../../src/clock.ts";
 import { NullPolicy } from "../../src/policy/null.ts";
 import { seededRandom } from "../../src/random.ts";
+import { ROBOT_NAMES, ROBOTS } from "../../src/robot/mod.ts";
 import { FakeClock } from "../support/fake_clock.ts";
+import { testPolicy } from "../support/policy_contract.ts";
+import { tinyObservation } from "../support/tiny.ts";
 
 const still = new AbortController().signal;
 
-function policyOf(options: { clock?: Clock; delayMs?: number; jitterMs?: number; busy?: boolean; actionDim?: number }) {
+interface Options {
+  clock?: Clock;
+  random?: () => number;
+  delayMs?: number;
+  jitterMs?: number;
+  busy?: boolean;
+  actionDim?: number;
+}
+
+function policyOf(options: Options) {
   return new NullPolicy({
     actionHorizon: 3,
     actionDim: options.actionDim ?? 2,
     clock: options.clock ?? new FakeClock(),
-    random: seededRandom(4),
+    random: options.random ?? seededRandom(4),
     delayMs: options.delayMs ?? 0,
     jitterMs: options.jitterMs ?? 0,
     busy: options.busy ?? false,
   });
 }
+
+/** Random numbers of which the first makes a delay the longest, and the others the shortest. */
+function longThenShort(): () => number {
+  let drawn = 0;
+  return () => drawn++ === 0 ? 1 - 2 ** -32 : 0;
+}
+
+for (const name of ROBOT_NAMES) {
+  const { actionDim } = ROBOTS[name];
+  testPolicy(`the null policy for ${name}`, ROBOTS[name], ({ slow }) => {
+    const delay = slow ? { delayMs: 30_000, jitterMs: 30_000, random: longThenShort() } : {};
+    return Promise.resolve(policyOf({ clock: systemClock, actionDim, ...delay }));
+  });
+
+  Deno.test(`the null policy for ${name} asks for the numbers of the state that are actions`, async () => {
+    const observation = tinyObservation(ROBOTS[name], 2);
+    const { actions } = await policyOf({ actionDim }).infer(observation, still);
+    assert.deepEqual(actions.subarray(-actionDim), observation.state.subarray(0, actionDim));
+  });
+}
+
+testPolicy("the busy null policy", ROBOTS.aloha, ({ slow }) => {
+  // The thread finishes what was abandoned, so even the long one must not be very long.
+  const delay = slow ? { delayMs: 150, jitterMs: 149, random: longThenShort() } : { delayMs: 2 };
+  return Promise.resolve(policyOf({ clock: systemClock, actionDim: 14, busy: true, ...delay }));
+});
 
 const observation = { images: {}, state: Float64Array.of(0.25, -1.5) };
 
@@ -56,12 +94,21 @@ Deno.test("the null policy's jitter goes both ways and stays within its bound", 
   assert.ok(Math.max(...times) <= 25 && Math.max(...times) > 24);
 });
 
-Deno.test("the null policy stops waiting when it is told to", async () => {
+Deno.test("the null policy never waits less than nothing", async () => {
+  const clock = new FakeClock();
+  const { timing } = await policyOf({ clock, delayMs: 1, jitterMs: 10, random: () => 0 }).infer(observation, still);
+  assert.deepEqual(timing, { infer: 0 });
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("the null policy stops waiting when it is told to, and leaves no timer behind", async () => {
+  const clock = new FakeClock();
   const stop = new AbortController();
-  const inferring = policyOf({ delayMs: 1000 }).infer(observation, stop.signal);
+  const inferring = policyOf({ clock, delayMs: 1000 }).infer(observation, stop.signal);
   const rejected = assert.rejects(inferring, /gone/);
   stop.abort(new Error("gone"));
   await rejected;
+  assert.equal(clock.pending, 0);
 });
 
 Deno.test("the busy null policy burns its time on another thread: timers here go on", async () => {
@@ -77,12 +124,23 @@ Deno.test("the busy null policy burns its time on another thread: timers here go
 });
 
 Deno.test("the busy null policy can be given up on, and used again", async () => {
-  await using policy = policyOf({ clock: systemClock, delayMs: 50, busy: true });
+  // 2 ms for the first, and 100 ms for the second.
+  let drawn = 0;
+  const random = () => drawn++ === 0 ? 0 : 1;
+  await using policy = policyOf({ clock: systemClock, delayMs: 51, jitterMs: 49, random, busy: true });
   await policy.warmUp(still);
   const stop = new AbortController();
   const rejected = assert.rejects(policy.infer(observation, stop.signal), /gone/);
   stop.abort(new Error("gone"));
   await rejected;
   const { timing } = await policy.infer(observation, still);
-  assert.ok(timing.infer! >= 50, "the answer to the first did not end the second");
+  assert.ok(timing.infer! >= 100, "the answer to the first did not end the second");
+});
+
+Deno.test("the busy null policy can be asked without a warm-up, and warmed up twice", async () => {
+  await using policy = policyOf({ clock: systemClock, delayMs: 1, busy: true });
+  await policy.infer(observation, still);
+  await policy.warmUp(still);
+  await policy.warmUp(still);
+  assert.equal((await policy.infer(observation, still)).actionHorizon, 3);
 });

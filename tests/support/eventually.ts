@@ -32,7 +32,7 @@ export async function passing<T>(clock: FakeClock, promise: Promise<T>): Promise
   const endMs = systemClock.now() + LIMIT_MS;
   while (!settled) {
     if (systemClock.now() > endMs) throw new Error("Let time pass in vain");
-    await clock.advance(100);
+    await clock.advance(500);
     await sleep(systemClock, 1);
   }
   return await promise;
