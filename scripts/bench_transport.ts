@@ -15,12 +15,14 @@
 
 import { parseArgs } from "node:util";
 import { systemClock } from "../src/clock.ts";
+import { measuredClient } from "../src/commands/client.ts";
 import { remotePolicy } from "../src/commands/connect.ts";
 import { describeEnvironment } from "../src/commands/environment.ts";
 import { VERSION } from "../src/commands/mod.ts";
+import { gather } from "../src/measure/gather.ts";
 import { type Client, runRounds, type Target } from "../src/measure/rounds.ts";
 import { closedLoop } from "../src/measure/schedule.ts";
-import { median, percentile, summarizeTransport, type TransportRun } from "../src/measure/statistics.ts";
+import { median, percentile, summarizeTransport } from "../src/measure/statistics.ts";
 import { seededRandom } from "../src/random.ts";
 import { breakdownTable, latencyTable } from "../src/report/table.ts";
 import { exampleObservations } from "../src/robot/frames.ts";
@@ -52,17 +54,7 @@ function pi0Target(transport: string, url: string, openpi = false): Target {
     open: (): Client => {
       const limits = { connectMs: 5000, requestMs: 10_000 };
       const shared = { url, profile, clock, ...limits, token: undefined, warm: !openpi, timing: true };
-      const policy = remotePolicy({ ...shared, openpi, exact: false });
-      return {
-        connect: (signal) => policy.open(signal),
-        ...(openpi ? {} : { openWindow: (signal: AbortSignal) => policy.openWindow(signal) }),
-        ping: (signal) => policy.probe(signal),
-        async ask(index, signal) {
-          const { chunk, ...exchange } = await policy.ask(observations[index % observations.length]!, signal);
-          return { ...exchange, timing: chunk.timing };
-        },
-        [Symbol.asyncDispose]: () => policy[Symbol.asyncDispose](),
-      };
+      return measuredClient(remotePolicy({ ...shared, openpi, exact: false }), observations, { warm: !openpi });
     },
   };
 }
@@ -248,20 +240,12 @@ const targets = [
 ];
 if (python.url === undefined) print(`Python's websockets server is left out: ${python.reason}`);
 
-const runs = new Map<
-  string,
-  { [K in keyof TransportRun]: TransportRun[K] extends readonly (infer T)[] ? T[] : TransportRun[K] }
->(
-  targets.map(({ transport, url }) => [transport, { transport, url, connects: [], pings: [], samples: [] }]),
-);
+const { runs, add } = gather(targets);
 const plan = { rounds: 10, count, warmUp: 50, pings: 5, concurrency: 1, schedule: closedLoop, clock, signal };
 for await (const measured of runRounds({ ...plan, targets, random: seededRandom(1), startMs: clock.now() })) {
-  const run = runs.get(measured.transport)!;
-  if (measured.event === "connect") run.connects.push(measured);
-  else if (measured.event === "ping") run.pings.push(measured);
-  else run.samples.push(measured);
+  add(measured);
 }
-const summaries = [...runs.values()].map(summarizeTransport);
+const summaries = runs.map(summarizeTransport);
 print("\n" + latencyTable(summaries, { color: false }));
 print(breakdownTable(summaries.slice(0, 3), { color: false }));
 
@@ -275,7 +259,7 @@ for (const name of ["http", "ws", "tcp"]) {
   judge(`p50 of ${name} without encoding and decoding / bare ${name}`, ratio(`${name} alone`, `bare ${name}`), 1.5);
 }
 for (const name of ["http", "ws", "tcp"]) {
-  const residences = runs.get(name)!.samples.flatMap(({ previous, timing }) =>
+  const residences = runs.find(({ transport }) => transport === name)!.samples.flatMap(({ previous, timing }) =>
     previous?.residenceMs === undefined ? [] : [previous.residenceMs - (timing.infer ?? 0)]
   );
   judge(`server time less policy, ${name}, p50 ms`, median(residences), 0.3);

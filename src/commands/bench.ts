@@ -5,19 +5,20 @@
  */
 
 import { UsageError } from "../errors.ts";
-import { type Client, type Measured, type Plan, runRounds, type Target } from "../measure/rounds.ts";
+import { gather } from "../measure/gather.ts";
+import { type Plan, runRounds } from "../measure/rounds.ts";
 import { closedLoop, paced } from "../measure/schedule.ts";
 import { summarizeTransport, type TransportRun } from "../measure/statistics.ts";
 import { findWarnings } from "../measure/verdict.ts";
-import type { RemotePolicy } from "../policy/remote.ts";
 import { seededRandom } from "../random.ts";
-import { openJournal } from "../report/journal.ts";
+import { type Journal, openJournal } from "../report/journal.ts";
 import { type BenchResults, RESULTS_SCHEMA, writeResults } from "../report/results.ts";
 import { breakdownTable, latencyTable } from "../report/table.ts";
 import { exampleObservations } from "../robot/frames.ts";
 import { ROBOT_NAMES, ROBOTS } from "../robot/mod.ts";
 import { TRANSPORT_NAMES } from "../transport/mod.ts";
-import type { Metadata, Observation } from "../types.ts";
+import type { Metadata } from "../types.ts";
+import { measuredClient } from "./client.ts";
 import { describeEnvironment } from "./environment.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { COMMON_OPTIONS, type OptionTable, type OptionValues } from "./options.ts";
@@ -160,7 +161,8 @@ export const bench = defineCommand({
     const targets = found.targets.map(({ transport, url, open }) => ({
       transport,
       url,
-      open: () => clientOf(open(), observations, { warm: !options.noWarm && !options.openpi && transport !== "local" }),
+      open: () =>
+        measuredClient(open(), observations, { warm: !options.noWarm && !options.openpi && transport !== "local" }),
     }));
     const { hz } = options;
     const plan: Plan = {
@@ -178,7 +180,9 @@ export const bench = defineCommand({
     };
     const startedAt = new Date().toISOString();
     const command = ["bench", ...withoutSecrets(context.argv)];
-    const runs = await measure(plan, context, options, { startedAt, command });
+    using journal = options.out === undefined ? undefined : openJournal(options.out);
+    journal?.append({ event: "run", startedAt, command });
+    const runs = await measure(plan, context, options, journal);
     const summaries = runs.map(summarizeTransport);
     const results: BenchResults = {
       schema: RESULTS_SCHEMA,
@@ -195,7 +199,8 @@ export const bench = defineCommand({
       connects: runs.flatMap(({ connects }) => connects),
       interrupted: signal.aborted,
     };
-    await runs.finish(results);
+    if (options.out !== undefined) await writeResults(options.out, results);
+    journal?.discard();
     if (options.json) terminal.stdout(JSON.stringify(results, null, 1) + "\n");
     else print(results, found, context, options);
     return signal.aborted || summaries.some(({ count }) => count === 0) ? 1 : 0;
@@ -218,71 +223,27 @@ function checkOptions(options: BenchOptions): void {
   }
 }
 
-/** A policy that is far away as a connection that is measured. */
-function clientOf(policy: RemotePolicy, observations: readonly Observation[], { warm }: { warm: boolean }): Client {
-  return {
-    connect: (signal) => policy.open(signal),
-    ...(warm ? { openWindow: (signal: AbortSignal) => policy.openWindow(signal) } : {}),
-    ping: (signal) => policy.probe(signal),
-    async ask(index, signal) {
-      const { chunk, ...exchange } = await policy.ask(observations[index % observations.length]!, signal);
-      return { ...exchange, timing: chunk.timing };
-    },
-    [Symbol.asyncDispose]: () => policy[Symbol.asyncDispose](),
-  };
-}
-
-type Runs = TransportRun[] & { finish(results: BenchResults): Promise<void> };
-
 /** Measures, shows the progress, and keeps everything as it comes. */
 async function measure(
   plan: Plan,
   { terminal, clock }: CommandContext,
-  options: BenchOptions,
-  run: { startedAt: string; command: string[] },
-): Promise<Runs> {
-  const journal = options.out === undefined ? undefined : openJournal(options.out);
-  journal?.append({ event: "run", ...run });
-  const progress = createProgress(terminal, clock, { quiet: options.quiet });
+  { hz, quiet }: BenchOptions,
+  journal: Journal | undefined,
+): Promise<readonly TransportRun[]> {
+  const progress = createProgress(terminal, clock, { quiet });
+  const { runs, add } = gather(plan.targets, hz === undefined ? undefined : 1000 / hz);
   progress.start(plan.count * plan.targets.length, "bench");
-  const runs = plan.targets.map(({ transport, url }: Target) => ({
-    transport,
-    url,
-    ...(options.hz === undefined ? {} : { periodMs: 1000 / options.hz }),
-    connects: [] as TransportRun["connects"][number][],
-    pings: [] as TransportRun["pings"][number][],
-    samples: [] as TransportRun["samples"][number][],
-  }));
   let done = 0;
   try {
     for await (const measured of runRounds(plan)) {
       journal?.append(measured);
-      keep(runs.find(({ transport }) => transport === measured.transport)!, measured);
+      add(measured);
       if (measured.event === "sample") progress.advance(++done, `${measured.transport}, round ${measured.round + 1}`);
     }
   } finally {
     progress.end();
   }
-  return Object.assign(runs, {
-    async finish(results: BenchResults) {
-      if (options.out === undefined) return;
-      await writeResults(options.out, results);
-      journal?.discard();
-    },
-  });
-}
-
-function keep(
-  run: {
-    connects: TransportRun["connects"][number][];
-    pings: TransportRun["pings"][number][];
-    samples: TransportRun["samples"][number][];
-  },
-  { event, ...measured }: Measured,
-): void {
-  if (event === "connect") run.connects.push(measured as TransportRun["connects"][number]);
-  else if (event === "ping") run.pings.push(measured as TransportRun["pings"][number]);
-  else run.samples.push(measured as TransportRun["samples"][number]);
+  return runs;
 }
 
 function print(results: BenchResults, found: Found, { terminal }: CommandContext, options: BenchOptions): void {
