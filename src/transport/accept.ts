@@ -74,8 +74,8 @@ export function acceptOn(options: ListenOptions, converse: (accepted: Accepted) 
       closing = true;
       listener.close();
       for (const conversation of standing) if (!conversation.busy) conversation.stream.close();
-      const gone = async () => {
-        while (standing.size > 0) await sleep(clock, 10);
+      const gone = async (signal: AbortSignal) => {
+        while (standing.size > 0) await sleep(clock, 10, signal);
       };
       await withDeadline(clock, graceMs, () => new Error("grace is over"), gone).catch(() => {
         for (const conversation of standing) conversation.stream.close();

@@ -76,10 +76,13 @@ async function requireReady(stream: ByteStream, count: number, limitMs: number |
 export async function isIntroduced(
   stream: ByteStream,
   limits: { idleMs: number; messageMs: number },
+  onStart?: () => void,
 ): Promise<boolean> {
-  if (!await stream.ready(HEADER_BYTES, limits.idleMs)) {
+  if (!await stream.ready(1, limits.idleMs)) {
     throw new TransportError("disconnected", "The client left without a word");
   }
+  onStart?.();
+  await stream.ready(HEADER_BYTES, limits.messageMs);
   const header = stream.peek(HEADER_BYTES);
   if (header.every((byte) => byte === 0)) return false;
   return await stream.ready(HEADER_BYTES + 1, limits.messageMs) &&

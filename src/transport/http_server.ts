@@ -103,7 +103,7 @@ class HttpConversation {
         if (head === undefined) return;
         const request = parseRequest(head, accepted.remote);
         if (request === undefined) {
-          const status = / HTTP\/\d(\.\d)?$/.test(head.start) ? 505 : 400;
+          const status = / HTTP\/(?!1\.[01]$)\d(\.\d)?$/.test(head.start) ? 505 : 400;
           await this.#write(status, "text/plain; charset=utf-8", text("This server speaks HTTP/1.1\n"), true);
           return await stream.closeGently(LINGER_MS);
         }

@@ -84,7 +84,7 @@ async function converse(accepted: Accepted, service: Service, limits: ListenLimi
   let bytesIn = 0;
   const onStart = () => accepted.busy = true;
   try {
-    if (await isIntroduced(stream, limits)) {
+    if (await isIntroduced(stream, limits, onStart)) {
       const introduction = await readFrame(stream, MAX_INTRODUCTION_BYTES, limits, onStart);
       caller = { ...caller, ...decodeIntroduction(introduction!) };
     }
