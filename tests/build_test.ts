@@ -15,7 +15,7 @@ async function buildWith(runtime: string): Promise<{ code: number; stderr: strin
 Deno.test("the build refuses a runtime of another version, and names the one that fits", async () => {
   const { code, stderr } = await buildWith("\x7fELF … Mozilla Deno/1.2.3 …");
   assert.equal(code, 1);
-  assert.match(stderr, /it is of Deno 1\.2\.3, and this is Deno .* npx -y deno@1\.2\.3 task build/);
+  assert.match(stderr, /it is of Deno 1\.2\.3, and this is Deno .*\(npx -y deno@1\.2\.3 task build/);
 });
 
 Deno.test("the build refuses a file that is no runtime", async () => {
