@@ -197,7 +197,13 @@ Deno.test("SIGTERM ends a server in order while a client is busy, and the client
   await using server = await startServer(["--null-delay-ms", "100"]);
   const args = ["--url", server.portals.tcp!, "-n", "1000", "--warmup", "0", "--rounds", "1", "--timeout-ms", "500"];
   const outcome = runProgram(["bench", ...args, "--json"]);
-  await new Promise((resolve) => setTimeout(resolve, 2500));
+  // The server's own count says when the client is at work.
+  const metrics = server.portals.http!.replace("/infer", "/metrics");
+  for (let tries = 0; tries < 600; tries++) {
+    const text = await (await fetch(metrics)).text();
+    if (Number(/pi0_requests_total\{transport="tcp",code="ok"\} (\d+)/.exec(text)?.[1] ?? 0) >= 3) break;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
   assert.equal(await server.stop("SIGTERM"), 0);
   const { samples } = JSON.parse((await outcome).stdout) as { samples: { error?: { code: string } }[] };
   assert.ok(samples.filter(({ error }) => error === undefined).length > 0);
