@@ -21,6 +21,9 @@ const BLOCK_BYTES = 64 * 1024;
 /** Linux' default for the smallest send buffer that a TCP socket starts with (`net.ipv4.tcp_wmem`). */
 const SOCKET_BUFFER_BYTES = 16 * 1024;
 
+/** Memory that an announcement alone is worth: a request with six raw cameras. */
+const TRUSTED_BYTES = 1024 * 1024;
+
 /** Room for `length` bytes and then some, so that slightly longer messages do not ask for memory again. */
 function allocate(length: number): Bytes {
   return new Uint8Array(Math.ceil((length + 1) / BLOCK_BYTES) * BLOCK_BYTES);
@@ -246,7 +249,9 @@ export class ByteStream {
 
   async #fillTo(count: number): Promise<boolean> {
     while (this.unread < count) {
-      if (this.#filling === undefined) this.#makeRoom(count);
+      // A far end that announces much must send much before it is given the memory.
+      const trusted = Math.max(TRUSTED_BYTES, 2 * this.unread);
+      if (this.#filling === undefined) this.#makeRoom(Math.min(count, trusted));
       const before = this.unread;
       if (await this.#fill()) continue;
       if (before === 0) return false;

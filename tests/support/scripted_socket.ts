@@ -21,6 +21,8 @@ export class ScriptedSocket implements Socket {
   writable: Promise<void> = Promise.resolve();
   /** What the next write fails with. */
   writeError: Error | undefined;
+  /** Room that the largest read was given. */
+  largestReadBytes = 0;
   #events: Event[] = [];
   #wake: (() => void) | undefined;
 
@@ -40,6 +42,7 @@ export class ScriptedSocket implements Socket {
   }
 
   async read(into: Uint8Array): Promise<number | null> {
+    this.largestReadBytes = Math.max(this.largestReadBytes, into.length);
     while (this.#events.length === 0 && !this.closed) await new Promise<void>((resolve) => this.#wake = resolve);
     if (this.closed) throw new Deno.errors.BadResource("Bad resource ID");
     const event = this.#events.shift()!;

@@ -355,3 +355,18 @@ Deno.test("concatenate() puts parts one behind the other", () => {
   assert.deepEqual(concatenate([latin1("ab"), latin1(""), latin1("c")]), hex("61 62 63"));
   assert.equal(concatenate([]).length, 0);
 });
+
+Deno.test("ready() sets memory aside as the bytes come, not as they are announced", async () => {
+  const socket = new ScriptedSocket(new Uint8Array(10), null);
+  const stream = new ByteStream(socket, new FakeClock());
+  await assert.rejects(stream.ready(100_000_000), /closed after 10/);
+  assert.ok(socket.largestReadBytes < 2_000_000, `${socket.largestReadBytes} bytes for 10 that came`);
+});
+
+Deno.test("a message of many megabytes arrives whole", async () => {
+  const message = Uint8Array.from({ length: 5_000_000 }, (_, i) => i * 7);
+  const socket = new ScriptedSocket(message, null);
+  const stream = new ByteStream(socket, new FakeClock());
+  assert.equal(await stream.ready(message.length), true);
+  assert.deepEqual(stream.take(message.length), message);
+});
