@@ -43,7 +43,10 @@ export interface RemoteOptions {
   readonly timing: boolean;
   /** The far side is a server of openpi's protocol that is not ours: nothing but inference is sent to it. */
   readonly foreign: boolean;
-  /** Open the connection's window after connecting. Never done to a foreign server. */
+  /**
+   * Open the connection's window after connecting. Never done to a foreign server, nor inside a request with a limit
+   * below 6 s, which finds its connection lost.
+   */
   readonly warm: boolean;
 }
 
@@ -204,7 +207,9 @@ export class RemotePolicy implements Policy {
     const startedMs = clock.now();
     const lost = this.#connection?.closed === true;
     const connection = await this.#open(requestMs, signal);
-    if (lost && warm && !foreign) await this.openWindow(signal);
+    // A short limit would pass during the warm-up, which ends the connection, and so on for ever.
+    const hasTime = requestMs >= 4 * WARM_UP_MS;
+    if (lost && warm && !foreign && hasTime) await this.openWindow(signal);
     const bytesOutBefore = connection.bytesOut;
     const bytesInBefore = connection.bytesIn;
     const message = encodeRequest(this.#encoder, observation, profile, dialect, timing && !foreign);

@@ -438,7 +438,7 @@ Deno.test("RemotePolicy opens the window again on the connection that replaces a
     };
     connections.push(connection);
     return Promise.resolve(connection);
-  }, { warm: true });
+  }, { warm: true, requestMs: 10_000 });
   const paddingOf = (i: number) => connections[i]!.messages.filter((message) => isPadding(message)).length;
   await client.open(endless);
   await client.infer(observation(1), endless);
@@ -446,4 +446,39 @@ Deno.test("RemotePolicy opens the window again on the connection that replaces a
   connections[0]!.closed = true;
   assert.equal((await client.infer(observation(2), endless)).actions[0], stateOf(2));
   assert.ok(paddingOf(1) > 0);
+});
+
+Deno.test("RemotePolicy recovers within a short deadline: the request goes before the warm-up of a new connection", async () => {
+  // A link on which padding takes longer than a request may.
+  const open = (): Connection => {
+    let closed = false;
+    return {
+      bytesOut: 0,
+      bytesIn: 0,
+      get closed() {
+        return closed;
+      },
+      request(message, signal) {
+        const encoder = new Encoder();
+        if (isInfoRequest(message)) return Promise.resolve(encodeInfo(encoder, { protocol: 1, maxMessageBytes: 1e6 }));
+        if (!isPadding(message)) return Promise.resolve(encoder.encode(answerActions()));
+        return new Promise((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason)));
+      },
+      [Symbol.asyncDispose]() {
+        closed = true;
+        return Promise.resolve();
+      },
+    };
+  };
+  const opened: Connection[] = [];
+  const connect = () => {
+    const connection = open();
+    opened.push(connection);
+    return Promise.resolve(connection);
+  };
+  await using client = remote(connect, { warm: true, requestMs: 50 });
+  await client.ask(observation(1), endless);
+  await opened[0]![Symbol.asyncDispose]();
+  await client.ask(observation(2), endless);
+  assert.equal(opened.length, 2);
 });
