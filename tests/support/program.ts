@@ -83,7 +83,11 @@ export async function startServer(
   let stopped: Promise<number> | undefined;
   const stop = (signal: Deno.Signal = "SIGTERM") =>
     stopped ??= (async () => {
-      child.kill(signal);
+      try {
+        child.kill(signal);
+      } catch {
+        // It has ended already: Ctrl-C in a terminal reaches it, too.
+      }
       const late = setTimeout(() => child.kill("SIGKILL"), LIMIT_MS);
       // Reads what is left, so that the pipe closes.
       while (!(await reader.read()).done);
