@@ -4,7 +4,7 @@
  * @module
  */
 
-import { decode, type DecodedPng } from "fast-png";
+import { decode, type DecodedPng, encode } from "fast-png";
 import type { Bytes, Image } from "./types.ts";
 
 /** The picture with interleaved channels; itself where it has them already. */
@@ -191,6 +191,12 @@ export function decodePng(bytes: Bytes): Image {
     for (let channel = 0; channel < 3; channel++) rgb[3 * i + channel] = data[i * channels + (grey ? 0 : channel)]!;
   }
   return { width, height, layout: "hwc", data: rgb };
+}
+
+/** Writes an 8-bit RGB PNG. */
+export function encodePng(image: Image): Bytes {
+  const { width, height, data } = toHwc(image);
+  return Uint8Array.from(encode({ width, height, data, channels: 3, depth: 8 }));
 }
 
 function readPng(bytes: Bytes): DecodedPng {

@@ -5,9 +5,11 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
+import { crc32, inflateSync } from "node:zlib";
 import { encode } from "fast-png";
-import { decodePng, floatToUint8, resizeWithPad, toChw, toHwc } from "../src/image.ts";
+import { decodePng, encodePng, floatToUint8, resizeWithPad, toChw, toHwc } from "../src/image.ts";
 import type { Bytes, Image } from "../src/types.ts";
+import { tinyImage } from "./support/tiny.ts";
 
 interface Formula {
   height: number;
@@ -194,5 +196,53 @@ Deno.test("decodePng() refuses a PNG that is cut off or damaged, and what is no 
   damaged[45]! ^= 1; // inside the pixels
   for (const bytes of [whole.subarray(0, whole.length - 14), damaged, new Uint8Array(0), new Uint8Array(100)]) {
     assert.throws(() => decodePng(bytes), /Cannot read \d+ bytes as a PNG/);
+  }
+});
+
+Deno.test("encodePng() writes what decodePng() reads, of either layout and any size", () => {
+  for (const [width, height] of [[1, 1], [5, 4], [640, 2], [3, 257]] as const) {
+    const image = tinyImage(width, "hwc", width, height);
+    assert.deepEqual(decodePng(encodePng(image)), image);
+    assert.deepEqual(encodePng(toChw(image)), encodePng(image));
+  }
+});
+
+Deno.test("encodePng() has memory of its own, and leaves the picture alone", () => {
+  const image = tinyImage(1, "hwc");
+  const bytes = encodePng(image);
+  assert.equal(bytes.buffer.byteLength, bytes.length);
+  assert.deepEqual(image, tinyImage(1, "hwc"));
+});
+
+/** The chunks of a PNG after its signature (PNG, third edition, section 5), each with its sum checked. */
+function chunksOf(bytes: Bytes): { type: string; data: Bytes }[] {
+  assert.deepEqual([...bytes.subarray(0, 8)], [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const chunks: { type: string; data: Bytes }[] = [];
+  for (let at = 8; at < bytes.length;) {
+    const length = view.getUint32(at);
+    const named = bytes.subarray(at + 4, at + 8 + length);
+    assert.equal(view.getUint32(at + 8 + length), crc32(named));
+    chunks.push({ type: new TextDecoder().decode(named.subarray(0, 4)), data: named.subarray(4) });
+    at += 12 + length;
+  }
+  return chunks;
+}
+
+Deno.test("encodePng() writes an 8-bit RGB PNG by the letter of the standard, row by row from the top", () => {
+  const image = tinyImage(3, "hwc", 7, 6);
+  const chunks = chunksOf(encodePng(image));
+  const [header] = chunks;
+  // Width, height, bit depth, colour type RGB, deflate, the five filters, no interlace.
+  assert.equal(header!.type, "IHDR");
+  assert.deepEqual([...header!.data], [0, 0, 0, 7, 0, 0, 0, 6, 8, 2, 0, 0, 0]);
+  assert.equal(chunks.at(-1)!.type, "IEND");
+  const packed = chunks.filter(({ type }) => type === "IDAT").flatMap(({ data }) => [...data]);
+  const rows = inflateSync(Uint8Array.from(packed));
+  assert.equal(rows.length, 6 * (1 + 3 * 7));
+  for (let y = 0; y < 6; y++) {
+    const [filter, ...row] = rows.subarray(22 * y, 22 * (y + 1));
+    assert.equal(filter, 0, "this reader knows rows without a filter only");
+    assert.deepEqual(row, [...image.data.subarray(21 * y, 21 * (y + 1))]);
   }
 });

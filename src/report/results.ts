@@ -10,6 +10,7 @@ import type { ConnectSample, LatencySample, PingSample } from "../measure/sample
 import type { TransportSummary } from "../measure/statistics.ts";
 import type { Warning } from "../measure/verdict.ts";
 import type { Metadata } from "../types.ts";
+import { writeWhole } from "./file.ts";
 
 /** Name and version of the shape. The version changes when a reader of the old shape would misread the new one. */
 export const RESULTS_SCHEMA = "pi0.bench/1";
@@ -38,22 +39,7 @@ export interface BenchResults {
   readonly interrupted: boolean;
 }
 
-/**
- * Writes the file whole or not at all: to a temporary file beside it, which then takes its name.
- *
- * @throws {Error} that names the path, where it cannot be written.
- */
+/** Writes the file whole or not at all. @throws {Error} that names the path, where it cannot be written. */
 export async function writeResults(path: string, results: BenchResults): Promise<void> {
-  const temporary = `${path}.${crypto.randomUUID()}.tmp`;
-  try {
-    await Deno.writeTextFile(temporary, `${JSON.stringify(results, null, 1)}\n`, { createNew: true });
-    await Deno.rename(temporary, path);
-  } catch (cause) {
-    await Deno.remove(temporary).catch(() => {
-      // It may never have been created; the first failure is the one to report.
-    });
-    throw new Error(`Cannot write results to "${path}": choose a file in a folder that exists and can be written`, {
-      cause,
-    });
-  }
+  await writeWhole(path, `${JSON.stringify(results, null, 1)}\n`, "results");
 }
