@@ -89,3 +89,8 @@ export class PolicyError extends Error {
     this.code = code;
   }
 }
+
+/** A simulated world cannot be made, or its physics broke down. */
+export class SimulationError extends Error {
+  override readonly name = "SimulationError";
+}

@@ -24,6 +24,20 @@ export interface Observation {
   readonly state: Float64Array;
   /** The language instruction; absent when the request had none and the server has no default. */
   readonly prompt?: string;
+  /** Where the robot is simulated. Policies that decide by what they see never get it. */
+  readonly simulation?: Simulation;
+}
+
+/** The truth about a simulated episode, which a camera cannot show: for the scripted expert. */
+export interface Simulation {
+  /** For example `transfer_cube`. */
+  readonly task: string;
+  /** What the episode was reset with. */
+  readonly seed: number;
+  /** Control steps since then. */
+  readonly step: number;
+  /** Where the task's objects were at reset: x y z in metres and a quaternion w x y z each. */
+  readonly objectPose: Float64Array;
 }
 
 /** The stages of one inference that a server measures, in the order in which they happen. */
@@ -63,4 +77,55 @@ export interface Policy {
   /** @throws {PolicyError} where no actions can be computed. */
   infer(observation: Observation, signal: AbortSignal): Promise<ActionChunk>;
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** A simulated world that a policy acts in, one control step at a time. */
+export interface Environment {
+  /** For example `transfer_cube`. */
+  readonly task: string;
+  /** What the task is called in words. */
+  readonly prompt: string;
+  /** Which of the task's looks this is, for example `builtin`. */
+  readonly scene: string;
+  /** Name and version of the physics, for records. */
+  readonly engine: string;
+  readonly controlHz: number;
+  /** Numbers per action. */
+  readonly actionDim: number;
+  /** Control steps after which an episode is over. */
+  readonly maxSteps: number;
+  /** Control steps since the reset. */
+  readonly stepCount: number;
+  /** The stage of the task that the last step has reached; not accumulated. */
+  readonly reward: number;
+  /** The reward that means success. */
+  readonly maxReward: number;
+  /** Whether the last step has reached it. */
+  readonly success: boolean;
+  /** Joint positions, as the robot feels them; without the pictures, which cost most of {@linkcode observe}. */
+  readonly state: Float64Array;
+  /** All joint positions of the physics. */
+  readonly qpos: Float64Array;
+  /** All joint velocities of the physics. */
+  readonly qvel: Float64Array;
+  /** Names of the scene's cameras. */
+  readonly cameras: readonly string[];
+  /** Begins an episode; the same seed gives the same one. */
+  reset(seed: number): void;
+  /** What a policy gets. */
+  observe(): Observation;
+  /**
+   * Executes one action of {@linkcode actionDim} numbers.
+   *
+   * @throws {SimulationError} where the physics breaks down: the episode is over.
+   */
+  step(action: Float64Array): void;
+  /** What a camera sees now. */
+  render(camera: string, size: PictureSize): Image;
+  [Symbol.dispose](): void;
+}
+
+export interface PictureSize {
+  readonly widthPx: number;
+  readonly heightPx: number;
 }

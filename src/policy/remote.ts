@@ -212,7 +212,9 @@ export class RemotePolicy implements Policy {
     if (lost && warm && !foreign && hasTime) await this.openWindow(signal);
     const bytesOutBefore = connection.bytesOut;
     const bytesInBefore = connection.bytesIn;
-    const message = encodeRequest(this.#encoder, observation, profile, dialect, timing && !foreign);
+    // A foreign server knows neither of pi0's own fields.
+    const { simulation: _, ...seen } = observation;
+    const message = encodeRequest(this.#encoder, foreign ? seen : observation, profile, dialect, timing && !foreign);
     const sentMs = clock.now();
     const reply = await connection.request(message, signal);
     const receivedMs = clock.now();

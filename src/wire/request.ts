@@ -9,10 +9,10 @@
  * @module
  */
 
-import { WireError } from "../errors.ts";
+import { WireError, type WireErrorCode } from "../errors.ts";
 import { floatToUint8, toChw, toHwc } from "../image.ts";
 import type { Camera, RobotProfile } from "../robot/profile.ts";
-import type { Bytes, Image, Observation } from "../types.ts";
+import type { Bytes, Image, Observation, Simulation } from "../types.ts";
 import { type BinaryKey, decode, type Encodable, type Encoder, type Value, type ValueMap } from "./msgpack.ts";
 import { float64Array, NdArray, NumpyScalar, quote, toFloat64, toText, toUint8, uint8Array } from "./ndarray.ts";
 
@@ -28,6 +28,9 @@ export type Request =
     /** The reply should tell how long each stage took. */
     readonly timing: boolean;
   };
+
+/** More than any task has: what a server keeps for a simulated episode stays small. */
+const MAX_OBJECTS = 16;
 
 /** robodal's pictures have this size; in openpi's dialect the server resizes. */
 const ROBODAL_IMAGE_PX = 224;
@@ -53,10 +56,16 @@ export function decodeRequest(message: Bytes, profile: RobotProfile): Request {
   const images = dialect === "robodal" ? readRobodalImages(map, profile) : readOpenpiImages(map, profile);
   const state = readState(map, profile, dialect);
   const prompt = readPrompt(map.get("prompt"));
+  const simulation = readSimulation(map.get("simulation"));
   return {
     kind: "infer",
     dialect,
-    observation: { images, state, ...(prompt === undefined ? {} : { prompt }) },
+    observation: {
+      images,
+      state,
+      ...(prompt === undefined ? {} : { prompt }),
+      ...(simulation === undefined ? {} : { simulation }),
+    },
     timing: readTiming(map.get("timing")),
   };
 }
@@ -124,7 +133,8 @@ function collectImages(
 function refuseUnknownCameras(map: ValueMap, profile: RobotProfile, known: (key: string) => boolean): void {
   for (const [key, value] of map) {
     // Long or misshapen, they are still no pictures.
-    if (key === "prompt" || key === "state" || profile.stateParts.some((part) => part.wireKey === key)) continue;
+    if (key === "prompt" || key === "state" || key === "simulation") continue;
+    if (profile.stateParts.some((part) => part.wireKey === key)) continue;
     const looksLikePicture = (value instanceof NdArray && value.shape.length >= 3) ||
       (value instanceof Uint8Array && value.length >= 1024);
     const named = typeof key === "string" && /^cam(era)?_/.test(key);
@@ -228,6 +238,45 @@ function readTiming(value: Value | undefined): boolean {
   throw new WireError("wrong_type", { field: "timing", found: describe(value), expected: "true or false" });
 }
 
+function readSimulation(value: Value | undefined): Simulation | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (!(value instanceof Map)) {
+    throw new WireError("wrong_type", { field: "simulation", found: describe(value), expected: "a map" });
+  }
+  const map = value as ValueMap;
+  return {
+    task: readTask(map.get("task"), "simulation.task"),
+    seed: readCount(map.get("seed"), "simulation.seed"),
+    step: readCount(map.get("step"), "simulation.step"),
+    objectPose: readPoses(map.get("object_pose"), "simulation.object_pose"),
+  };
+}
+
+function readTask(value: Value | undefined, field: string): string {
+  if (typeof value === "string") return value;
+  throw unfit("wrong_type", value, field, "text");
+}
+
+function readCount(value: Value | undefined, field: string): number {
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
+  throw unfit("wrong_type", value, field, "a whole number from 0");
+}
+
+function readPoses(value: Value | undefined, field: string): Float64Array {
+  const expected = `an array [7·n] of numbers, for at most ${MAX_OBJECTS} objects`;
+  if (!(value instanceof NdArray)) throw unfit("wrong_type", value, field, expected);
+  const [size = 0] = value.shape;
+  if (value.shape.length !== 1 || size % 7 !== 0 || size > 7 * MAX_OBJECTS) {
+    throw unfit("wrong_shape", value, field, expected);
+  }
+  return toFloat64(value, field);
+}
+
+function unfit(code: WireErrorCode, value: Value | undefined, field: string, expected: string): WireError {
+  if (value === undefined) return new WireError("missing_field", { field, found: "nothing", expected });
+  return new WireError(code, { field, found: describe(value), expected });
+}
+
 /** Names a value for an error message. */
 function describe(value: Value): string {
   if (value === null) return "nil";
@@ -255,7 +304,13 @@ export function encodeRequest(
   const map = dialect === "robodal" ? robodalMap(observation, profile) : openpiMap(observation, profile);
   if (observation.prompt !== undefined) map.set("prompt", observation.prompt);
   if (timing) map.set("timing", true);
+  if (observation.simulation !== undefined) map.set("simulation", simulationMap(observation.simulation));
   return encoder.encode(map);
+}
+
+function simulationMap({ task, seed, step, objectPose }: Simulation): Map<string, Encodable> {
+  const pose = float64Array(objectPose, [objectPose.length]);
+  return new Map<string, Encodable>([["task", task], ["seed", seed], ["step", step], ["object_pose", pose]]);
 }
 
 /** A request for what the server says of itself. */

@@ -17,7 +17,7 @@ import { encodeInfo } from "../../src/wire/reply.ts";
 import { eventually, within } from "../support/eventually.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { testPolicy } from "../support/policy_contract.ts";
-import { tinyObservation, TinyPolicy, tinyService } from "../support/tiny.ts";
+import { tinyObservation, TinyPolicy, tinyService, tinySimulation } from "../support/tiny.ts";
 
 const { aloha } = ROBOTS;
 const endless = new AbortController().signal;
@@ -351,6 +351,29 @@ Deno.test("RemotePolicy sends a server that is not pi0's nothing but observation
     assert.deepEqual([...(decode(message) as ReadonlyMap<string, Value>).keys()], ["state", "images"]);
   }
 });
+
+for (const dialect of ["robodal", "openpi"] as const) {
+  Deno.test(`RemotePolicy tells a pi0 server the truth about a simulation in ${dialect}'s dialect`, async () => {
+    const { policy, service } = serve();
+    await using client = local(service, { dialect });
+    const simulation = tinySimulation(3);
+    await client.infer({ ...observation(1), simulation }, endless);
+    await client.infer(observation(2), endless);
+    assert.deepEqual(policy.asked[0]!.observation.simulation, simulation);
+    assert.ok(!("simulation" in policy.asked[1]!.observation));
+  });
+
+  Deno.test(`RemotePolicy never tells it a server that is not pi0's in ${dialect}'s dialect`, async () => {
+    const connection = new ScriptedConnection(answerActions, {});
+    const client = scripted(connection, { foreign: true, dialect });
+    const simulated = { ...observation(1), simulation: tinySimulation(3) };
+    await client.infer(simulated, endless);
+    await client.infer(observation(1), endless);
+    const [first, second] = connection.messages;
+    assert.deepEqual(first, second);
+    assert.deepEqual(simulated.simulation, tinySimulation(3), "the caller keeps it");
+  });
+}
 
 /** The lengths of the padding that is sent to a pi0 server with this limit. */
 async function paddingFor(maxMessageBytes: number): Promise<number[]> {

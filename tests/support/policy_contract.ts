@@ -9,23 +9,30 @@ import { sleep, systemClock } from "../../src/clock.ts";
 import type { RobotProfile } from "../../src/robot/profile.ts";
 import type { Observation, Policy } from "../../src/types.ts";
 import { within } from "./eventually.ts";
-import { tinyObservation } from "./tiny.ts";
+import { tinyObservation, tinySimulation } from "./tiny.ts";
 
 /**
  * Registers the tests.
  *
  * @param name of the policy, for the tests' names.
  * @param open makes one that is not warmed up yet; what it needs around it goes when it is disposed of. With `slow`, its first inference takes longer than any test waits, and later ones do not.
+ * @param neverSlow says why the policy cannot be made slow, where that is so: what needs it is skipped.
  */
 export function testPolicy(
   name: string,
   profile: RobotProfile,
   open: (options: { slow: boolean }) => Promise<Policy>,
+  { neverSlow }: { readonly neverSlow?: string } = {},
 ): void {
   for (const { sentence, slow = false, check } of CONTRACT) {
-    Deno.test(`${name} ${sentence}`, async () => {
-      await using policy = await open({ slow });
-      await check(policy, profile);
+    const ignore = slow && neverSlow !== undefined;
+    Deno.test({
+      name: `${name} ${sentence}${ignore ? ` (skipped: ${neverSlow})` : ""}`,
+      ignore,
+      async fn() {
+        await using policy = await open({ slow });
+        await check(policy, profile);
+      },
     });
   }
 }
@@ -38,6 +45,12 @@ interface Case {
 
 const endless = new AbortController().signal;
 
+/** In a simulated world, for the policies that act nowhere else. */
+const observationOf = (profile: RobotProfile, seed: number): Observation => ({
+  ...tinyObservation(profile, seed, { prompt: "fold the towel" }),
+  simulation: tinySimulation(seed),
+});
+
 const infer = (policy: Policy, observation: Observation, signal = endless) =>
   within("an inference", policy.infer(observation, signal));
 
@@ -47,7 +60,7 @@ const CONTRACT: readonly Case[] = [
     async check(policy, profile) {
       await within("the warm-up", policy.warmUp(endless));
       for (const seed of [1, 2, 3]) {
-        const chunk = await infer(policy, tinyObservation(profile, seed, { prompt: "fold the towel" }));
+        const chunk = await infer(policy, observationOf(profile, seed));
         assert.deepEqual([chunk.actionHorizon, chunk.actionDim], [policy.actionHorizon, policy.actionDim]);
         assert.ok(chunk.actions instanceof Float64Array);
         assert.equal(chunk.actions.length, policy.actionHorizon * policy.actionDim);
@@ -60,7 +73,7 @@ const CONTRACT: readonly Case[] = [
     sentence: "tells only times that it measured, in milliseconds from 0",
     async check(policy, profile) {
       await policy.warmUp(endless);
-      const { timing } = await infer(policy, tinyObservation(profile, 1));
+      const { timing } = await infer(policy, observationOf(profile, 1));
       for (const [stage, milliseconds] of Object.entries(timing)) {
         assert.ok(Number.isFinite(milliseconds) && milliseconds >= 0, `${stage} took ${milliseconds} ms`);
       }
@@ -79,18 +92,18 @@ const CONTRACT: readonly Case[] = [
     sentence: "leaves the observation as it was",
     async check(policy, profile) {
       await policy.warmUp(endless);
-      const observation = tinyObservation(profile, 4);
+      const observation = observationOf(profile, 4);
       await infer(policy, observation);
-      assert.deepEqual(observation, tinyObservation(profile, 4));
+      assert.deepEqual(observation, observationOf(profile, 4));
     },
   },
   {
     sentence: "gives chunks that later inferences leave alone",
     async check(policy, profile) {
       await policy.warmUp(endless);
-      const first = await infer(policy, tinyObservation(profile, 5));
+      const first = await infer(policy, observationOf(profile, 5));
       const copy = first.actions.slice();
-      await infer(policy, tinyObservation(profile, 6));
+      await infer(policy, observationOf(profile, 6));
       assert.deepEqual(first.actions, copy);
     },
   },
@@ -99,7 +112,7 @@ const CONTRACT: readonly Case[] = [
     async check(policy, profile) {
       await policy.warmUp(endless);
       const reason = new Error("too late");
-      await assert.rejects(infer(policy, tinyObservation(profile, 7), AbortSignal.abort(reason)), reason);
+      await assert.rejects(infer(policy, observationOf(profile, 7), AbortSignal.abort(reason)), reason);
     },
   },
   {
@@ -109,11 +122,11 @@ const CONTRACT: readonly Case[] = [
       await policy.warmUp(endless);
       const controller = new AbortController();
       const reason = new Error("the robot has moved on");
-      const rejected = assert.rejects(infer(policy, tinyObservation(profile, 8), controller.signal), reason);
+      const rejected = assert.rejects(infer(policy, observationOf(profile, 8), controller.signal), reason);
       await sleep(systemClock, 20);
       controller.abort(reason);
       await rejected;
-      const { actions } = await infer(policy, tinyObservation(profile, 9));
+      const { actions } = await infer(policy, observationOf(profile, 9));
       assert.equal(actions.length, policy.actionHorizon * policy.actionDim);
     },
   },

@@ -9,7 +9,7 @@ import type { RobotProfile } from "../../src/robot/profile.ts";
 import { seededRandom } from "../../src/random.ts";
 import { PolicyService, type ServiceOptions } from "../../src/serving/service.ts";
 import { ROBOTS } from "../../src/robot/mod.ts";
-import type { ActionChunk, Bytes, Image, Metadata, Observation, Policy, Timing } from "../../src/types.ts";
+import type { ActionChunk, Bytes, Image, Metadata, Observation, Policy, Simulation, Timing } from "../../src/types.ts";
 import { FakeClock } from "./fake_clock.ts";
 
 /** Bytes of noise. */
@@ -38,6 +38,13 @@ export function tinyObservation(
   const cameras = profile.cameras.filter((camera) => allCameras || camera.required);
   const images = Object.fromEntries(cameras.map(({ name, layout }, i) => [name, tinyImage(100 * seed + i, layout)]));
   return { images, state: tinyState(seed, profile.stateDim), ...(prompt === undefined ? {} : { prompt }) };
+}
+
+/** A moment of a simulated transfer: the cube lies where gym-aloha may put it. */
+export function tinySimulation(seed: number): Simulation {
+  const random = seededRandom(seed);
+  const [x, y] = [0.2 * random(), 0.4 + 0.2 * random()];
+  return { task: "transfer_cube", seed, step: 7 * seed, objectPose: Float64Array.of(x, y, 0.05, 1, 0, 0, 0) };
 }
 
 /** One inference that a {@linkcode TinyPolicy} holds back. */

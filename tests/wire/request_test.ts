@@ -10,7 +10,7 @@ import { toChw, toHwc } from "../../src/image.ts";
 import { seededRandom } from "../../src/random.ts";
 import { ROBOT_NAMES, ROBOTS } from "../../src/robot/mod.ts";
 import type { RobotProfile } from "../../src/robot/profile.ts";
-import type { Bytes, Image, Observation } from "../../src/types.ts";
+import type { Bytes, Image, Observation, Simulation } from "../../src/types.ts";
 import { BinaryKey, decode, type Encodable, Encoder, float } from "../../src/wire/msgpack.ts";
 import {
   float32Array,
@@ -28,7 +28,7 @@ import {
   encodeRequest,
   hasRobodalDialect,
 } from "../../src/wire/request.ts";
-import { tinyBytes, tinyImage, tinyObservation, tinyState } from "../support/tiny.ts";
+import { tinyBytes, tinyImage, tinyObservation, tinySimulation, tinyState } from "../support/tiny.ts";
 
 const { aloha, droid } = ROBOTS;
 const PICTURE_BYTES = 3 * 224 * 224;
@@ -59,6 +59,11 @@ const nested = (changes: Fields = {}): Fields => ({
   images: { cam_high: planes },
   ...changes,
 });
+const pose = Float64Array.of(0.1, 0.5, 0.05, 1, 0, 0, 0);
+/** The truth about a simulated robot. */
+const simulated = (changes: Fields = {}): Encodable => {
+  return { task: "transfer_cube", seed: 7, step: 30, object_pose: float64Array(pose, [7]), ...changes } as Encodable;
+};
 /** A request of a droid. */
 const droidFields = (changes: Fields = {}): Fields => ({
   "observation/exterior_image_1_left": interleaved,
@@ -195,6 +200,51 @@ Deno.test("decodeRequest() takes a long prompt of bytes for a prompt, not for a 
 Deno.test("decodeRequest() says whether the reply should tell how long each stage took", () => {
   assert.equal(read(bare({ timing: true })).timing, true);
   assert.equal(read(nested({ timing: false })).timing, false);
+});
+
+Deno.test("decodeRequest() reads what a simulated robot knows, in either dialect", () => {
+  const expected = { task: "transfer_cube", seed: 7, step: 30, objectPose: pose };
+  assert.deepEqual(read(bare({ simulation: simulated() })).observation.simulation, expected);
+  assert.deepEqual(read(nested({ simulation: simulated() })).observation.simulation, expected);
+  assert.deepEqual(read(droidFields({ simulation: simulated() }), droid).observation.simulation, expected);
+});
+
+Deno.test("decodeRequest() takes no simulation as none", () => {
+  assert.ok(!("simulation" in read(nested()).observation));
+  assert.ok(!("simulation" in read(nested({ simulation: null })).observation));
+});
+
+Deno.test("decodeRequest() takes poses of 0 to 16 objects, and of any real numbers", () => {
+  const poseOf = (array: NdArray) =>
+    read(nested({ simulation: simulated({ object_pose: array }) })).observation.simulation!.objectPose;
+  for (const objects of [0, 1, 2, 16]) {
+    const poses = tinyState(objects, 7 * objects);
+    assert.deepEqual(poseOf(float64Array(poses, [7 * objects])), poses);
+  }
+  assert.deepEqual(poseOf(float32Array(pose, [7])), Float64Array.from(pose, Math.fround));
+  assert.deepEqual(
+    poseOf(ndarray("|i1", [7], Uint8Array.of(0, 1, 255, 1, 0, 0, 0))),
+    Float64Array.of(0, 1, -1, 1, 0, 0, 0),
+  );
+  const strange = Float64Array.of(NaN, Infinity, -Infinity, 1e308, -0, 5e-324, 0);
+  assert.deepEqual(poseOf(float64Array(strange, [7])), strange, "what is no pose is left to the policy");
+});
+
+Deno.test("decodeRequest() gives object poses with memory of their own", () => {
+  const message = encode(nested({ simulation: simulated() }));
+  const { observation } = read(message);
+  message.fill(0);
+  assert.deepEqual(observation.simulation!.objectPose, pose);
+});
+
+Deno.test("decodeRequest() takes seeds and steps up to 2^53 − 1, and any text for a task", () => {
+  const changes = { task: "", seed: Number.MAX_SAFE_INTEGER, step: 0, later: "a key of tomorrow" };
+  assert.deepEqual(read(nested({ simulation: simulated(changes) })).observation.simulation, {
+    task: "",
+    seed: Number.MAX_SAFE_INTEGER,
+    step: 0,
+    objectPose: pose,
+  });
 });
 
 Deno.test("decodeRequest() leaves alone what it does not know", () => {
@@ -495,6 +545,111 @@ const REFUSED: Refusal[] = [
   },
 ];
 
+/** A simulation with something wrong, in both dialects. */
+function simulationRefusals(
+  name: string,
+  simulation: Encodable,
+  field: string,
+  code: WireErrorCode,
+  found: string,
+  expected: string,
+): Refusal[] {
+  return [
+    { name: `${name} (robodal)`, fields: bare({ simulation }), code, field, found, expected },
+    { name: `${name} (openpi)`, fields: nested({ simulation }), code, field, found, expected },
+  ];
+}
+
+const COUNT = "a whole number from 0";
+const POSES = "an array [7·n] of numbers, for at most 16 objects";
+
+for (const key of ["seed", "step"]) {
+  const values: [name: string, value: Encodable, found: string][] = [
+    ["a fraction", 0.5, "the number 0.5"],
+    ["less than 0", -1, "the number -1"],
+    ["no number", float(NaN), "the number NaN"],
+    ["endless", float(Infinity), "the number Infinity"],
+    ["beyond 2^53", 2n ** 60n, "the bigint 1152921504606846976"],
+    ["beyond 2^53 as a float", float(2 ** 53), "the number 9007199254740992"],
+    ["text", "7", 'the text "7"'],
+    ["true", true, "the boolean true"],
+    ["nil", null, "nil"],
+    ["a list", [7], "a list of 1"],
+    ["an array", float64Array([7], []), "an array <f8 []"],
+  ];
+  for (const [name, value, found] of values) {
+    const simulation = simulated({ [key]: value });
+    REFUSED.push(
+      ...simulationRefusals(`a ${key} that is ${name}`, simulation, `simulation.${key}`, "wrong_type", found, COUNT),
+    );
+  }
+}
+
+const poses: [name: string, value: Encodable, code: WireErrorCode, found: string][] = [
+  ["of 17 objects", float64Array(new Float64Array(119), [119]), "wrong_shape", "an array <f8 [119]"],
+  ["of half an object", float64Array(new Float64Array(10), [10]), "wrong_shape", "an array <f8 [10]"],
+  ["in rows", float64Array(new Float64Array(14), [2, 7]), "wrong_shape", "an array <f8 [2, 7]"],
+  ["without dimensions", float64Array([7], []), "wrong_shape", "an array <f8 []"],
+  ["as a list", [0, 0, 0, 1, 0, 0, 0], "wrong_type", "a list of 7"],
+  ["as bytes", new Uint8Array(56), "wrong_type", "56 bytes"],
+  ["that is nil", null, "wrong_type", "nil"],
+];
+for (const [name, value, code, found] of poses) {
+  const simulation = simulated({ object_pose: value });
+  REFUSED.push(
+    ...simulationRefusals(`an object pose ${name}`, simulation, "simulation.object_pose", code, found, POSES),
+  );
+}
+
+const absent = { task: "text", seed: COUNT, step: COUNT, object_pose: POSES };
+for (const [key, expected] of Object.entries(absent)) {
+  const { [key]: _, ...rest } = simulated() as Record<string, Encodable>;
+  REFUSED.push(...simulationRefusals(`no ${key}`, rest, `simulation.${key}`, "missing_field", "nothing", expected));
+}
+
+REFUSED.push(
+  ...simulationRefusals(
+    "a simulation that is text",
+    "transfer",
+    "simulation",
+    "wrong_type",
+    'the text "transfer"',
+    "a map",
+  ),
+  ...simulationRefusals(
+    "a simulation of bytes",
+    new Uint8Array(2000),
+    "simulation",
+    "wrong_type",
+    "2000 bytes",
+    "a map",
+  ),
+  ...simulationRefusals(
+    "a picture for a simulation",
+    planes,
+    "simulation",
+    "wrong_type",
+    "an array |u1 [3, 4, 5]",
+    "a map",
+  ),
+  ...simulationRefusals(
+    "no task's name",
+    simulated({ task: 3 }),
+    "simulation.task",
+    "wrong_type",
+    "the number 3",
+    "text",
+  ),
+  ...simulationRefusals(
+    "object poses of text",
+    simulated({ object_pose: ndarray("<U1", [7], new Uint8Array(28)) }),
+    "simulation.object_pose",
+    "wrong_dtype",
+    "<U1",
+    "an array of real numbers",
+  ),
+);
+
 for (const { name, fields, profile = aloha, ...expected } of REFUSED) {
   Deno.test(`decodeRequest() refuses ${name}, and says field, found and expected`, () => {
     const { code, details, message } = catchError(encode(fields), profile);
@@ -557,13 +712,19 @@ const STRANGE: Encodable[] = [
 
 for (const [name, fields, profile] of [["aloha", nested(), aloha], ["droid", droidFields(), droid]] as const) {
   Deno.test(`decodeRequest() meets any value in any field of ${name} with a WireError or an observation`, () => {
-    for (const key of [...Object.keys(fields), "prompt", "timing", "cam_high"]) {
+    for (const key of [...Object.keys(fields), "prompt", "timing", "cam_high", "simulation"]) {
       for (const value of STRANGE) {
         const message = encode({ ...fields, [key]: value });
         checkMeaning(message, profile, (error) => {
           assert.ok(error.details.field?.startsWith(key), `${key} is called ${error.details.field}`);
           assert.ok(error.details.found && error.details.expected);
         });
+      }
+    }
+    for (const key of ["task", "seed", "step", "object_pose"]) {
+      for (const value of STRANGE) {
+        const message = encode({ ...fields, simulation: simulated({ [key]: value }) });
+        checkMeaning(message, profile, ({ details }) => assert.equal(details.field, `simulation.${key}`));
       }
     }
   });
@@ -580,14 +741,21 @@ function checkMeaning(message: Bytes, profile: RobotProfile, onError: (error: Wi
     return false;
   }
   if (request.kind === "info") return true;
-  const { images, state } = request.observation;
+  const { images, state, simulation } = request.observation;
   assert.equal(state.length, profile.stateDim);
+  if (simulation !== undefined) checkSimulation(simulation);
   for (const camera of profile.cameras) assert.ok(!camera.required || camera.name in images);
   for (const { width, height, data } of Object.values(images)) {
     assert.ok(width > 0 && height > 0);
     assert.equal(data.length, 3 * width * height);
   }
   return true;
+}
+
+function checkSimulation({ task, seed, step, objectPose }: Simulation): void {
+  assert.equal(typeof task, "string");
+  for (const count of [seed, step]) assert.ok(Number.isSafeInteger(count) && count >= 0, `${count}`);
+  assert.ok(objectPose instanceof Float64Array && objectPose.length % 7 === 0 && objectPose.length <= 112);
 }
 
 function mutate(message: Bytes, random: () => number): Bytes {
@@ -626,14 +794,15 @@ for (const { name, profile, dialect } of DIALECTS) {
 
   Deno.test(`encodeRequest() and decodeRequest() agree on ${name} in ${dialect}'s dialect`, () => {
     for (const allCameras of [false, true]) {
-      const observation = tinyObservation(profile, 5, { allCameras, prompt: "fold the towel" });
+      const seen = tinyObservation(profile, 5, { allCameras, prompt: "fold the towel" });
+      const observation = { ...seen, simulation: tinySimulation(5) };
       assert.deepEqual(decodeRequest(encodeTo(observation, true), profile), {
         kind: "infer",
         dialect,
         observation,
         timing: true,
       });
-      const { prompt: _, ...silent } = observation;
+      const { prompt: _, ...silent } = seen;
       assert.deepEqual(decodeRequest(encodeTo(silent), profile), {
         kind: "infer",
         dialect,
@@ -651,7 +820,7 @@ for (const { name, profile, dialect } of DIALECTS) {
   });
 
   Deno.test(`decodeRequest() survives 3000 damaged requests of ${name} in ${dialect}'s dialect`, () => {
-    const valid = encodeTo(tinyObservation(profile, 7, { prompt: "go" }), true);
+    const valid = encodeTo({ ...tinyObservation(profile, 7, { prompt: "go" }), simulation: tinySimulation(7) }, true);
     const random = seededRandom(8);
     let understood = 0;
     for (let i = 0; i < 3000; i++) {
@@ -669,6 +838,29 @@ Deno.test("encodeRequest() writes robodal's dialect as bare bytes, and rounds th
   const state = Float64Array.from(numbers, (value) => value + 1e-12);
   const map = decode(encodeRequest(new Encoder(), { images: { cam_high: image }, state }, aloha, "robodal", false));
   assert.deepEqual(map, new Map([["cam_high", bigPicture], ["state", float32Bytes]]));
+});
+
+Deno.test("encodeRequest() writes a simulation as PROTOCOL.md says it, and keeps its float64 in both dialects", () => {
+  const simulation: Simulation = {
+    task: "insertion",
+    seed: 4_294_967_295,
+    step: 399,
+    objectPose: tinyState(1, 14).map((x) => x / 3),
+  };
+  for (const dialect of ["robodal", "openpi"] as const) {
+    const message = encodeRequest(new Encoder(), { ...tinyObservation(aloha, 1), simulation }, aloha, dialect, false);
+    const map = (decode(message) as ReadonlyMap<string, ReadonlyMap<string, Encodable>>).get("simulation");
+    assert.deepEqual(
+      map,
+      new Map<string, Encodable>([
+        ["task", "insertion"],
+        ["seed", 4_294_967_295],
+        ["step", 399],
+        ["object_pose", float64Array(simulation.objectPose, [14])],
+      ]),
+    );
+    assert.deepEqual(read(message).observation.simulation, simulation);
+  }
 });
 
 Deno.test("encodeRequest() keeps float64 in openpi's dialect", () => {
