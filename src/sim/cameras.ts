@@ -1,0 +1,415 @@
+/**
+ * What a world's cameras see: MuJoCo's model and data turned into a scene, drawn as MuJoCo's own renderer would.
+ *
+ * @module
+ */
+
+import { SimulationError } from "../errors.ts";
+import { meshFromFaces, repeatTexture, withTexcoords } from "../render/mesh.ts";
+import {
+  endlessAxis,
+  finiteAxis,
+  makeBox,
+  makeCapsule,
+  makeCylinder,
+  makeEllipsoid,
+  makePlane,
+  type PlaneAxis,
+  type Tessellation,
+} from "../render/primitives.ts";
+import { type PictureSize, Renderer, type RenderOptions } from "../render/renderer.ts";
+import type {
+  Camera,
+  Light,
+  LightColours,
+  Material,
+  Mesh,
+  Rgb,
+  Scene,
+  Shape,
+  Skybox,
+  Texture,
+} from "../render/scene.ts";
+import { makeTexture } from "../render/texture.ts";
+import type { Image } from "../types.ts";
+import type { World } from "./mujoco.ts";
+
+/** Geoms and sites of groups 0–2 are drawn, the others are not (`mjv_defaultOption`). */
+const DRAWN_GROUPS = 3;
+
+/** mjtGeom. */
+const PLANE = 0, SPHERE = 2, CAPSULE = 3, ELLIPSOID = 4, CYLINDER = 5, BOX = 6, MESH = 7;
+
+/** mjtLightType. */
+const SPOT = 0, DIRECTIONAL = 1;
+
+/** mjtTexture. */
+const TEXTURE_2D = 0, TEXTURE_SKYBOX = 2;
+
+/** mjCOLORSPACE_SRGB of mjtColorSpace. */
+const SRGB = 2;
+
+/** Textures per material (mjNTEXROLE), and which of them colours it (mjTEXROLE_RGB). */
+const TEXTURE_ROLES = 10;
+const ROLE_RGB = 1;
+
+/** The colour that means "as the material says". */
+const DEFAULT_RGBA = [0.5, 0.5, 0.5, 1];
+
+/** MuJoCo's shine where there is no material. */
+const DEFAULT_SHINE = { specular: 0.5, shininess: 0.5, emission: 0 };
+
+/** A shape that moves with a geom or a site, or follows the viewer over an endless plane. */
+interface Follower {
+  readonly shape: Shape;
+  readonly kind: "geom" | "site";
+  readonly id: number;
+  /** Steps in which an endless plane follows the camera along its axes, in metres; 0 where it is not endless. */
+  readonly strides?: readonly [number, number];
+}
+
+/** Pictures from the cameras of one world, wherever its bodies are. */
+export class Cameras {
+  readonly names: readonly string[];
+  readonly #world: World;
+  readonly #followers: readonly Follower[];
+  readonly #lights: readonly { readonly light: Light; readonly id: number }[];
+  readonly #renderer: Renderer;
+
+  /** @throws {SimulationError} where the model has something that would be drawn wrong. */
+  constructor(world: World) {
+    this.#world = world;
+    this.names = world.cameraNames;
+    refuseUnknown(world);
+    const { followers, skybox } = makeShapes(world);
+    this.#followers = followers;
+    this.#lights = makeLights(world);
+    const { stat, vis } = world.model;
+    const headlight = vis.headlight.active === 1 ? coloursOf(vis.headlight) : undefined;
+    const scene: Scene = {
+      shapes: followers.map(({ shape }) => shape),
+      lights: this.#lights.map(({ light }) => light),
+      nearM: vis.map.znear * stat.extent,
+      farM: vis.map.zfar * stat.extent,
+      shadowMap: {
+        sizePx: vis.quality.shadowsize,
+        reachM: vis.map.shadowclip * stat.extent,
+        spotShare: vis.map.shadowscale,
+      },
+      ...(headlight === undefined ? {} : { headlight }),
+      ...(skybox === undefined ? {} : { skybox }),
+    };
+    this.#renderer = new Renderer(scene);
+  }
+
+  /**
+   * Draws the world as its data says: positions of bodies, cameras and lights must be up to date, as they are after
+   * `forward()` and `advance()`.
+   *
+   * @throws {SimulationError} where there is no such camera.
+   */
+  render(camera: string, size: PictureSize, options?: RenderOptions): Image {
+    const id = this.names.indexOf(camera);
+    if (id < 0 || camera === "") {
+      throw new SimulationError(`Cannot look through camera "${camera}": the scene has ${this.names.join(", ")}`);
+    }
+    const { model, data } = this.#world;
+    if (model.cam_projection[id] !== 0 || model.cam_sensorsize[2 * id + 1] !== 0) {
+      throw new SimulationError(`Cannot look through camera "${camera}": give it a fovy and no other projection`);
+    }
+    const viewer: Camera = {
+      position: data.cam_xpos.slice(3 * id, 3 * id + 3),
+      rotation: data.cam_xmat.slice(9 * id, 9 * id + 9),
+      fovyDeg: model.cam_fovy[id],
+    };
+    this.#moveShapes(viewer);
+    this.#moveLights();
+    return this.#renderer.render(viewer, size, options);
+  }
+
+  #moveShapes(viewer: Camera): void {
+    const { geom_xpos, geom_xmat, site_xpos, site_xmat } = this.#world.data;
+    for (const { shape, kind, id, strides } of this.#followers) {
+      const positions: Float64Array = kind === "geom" ? geom_xpos : site_xpos;
+      const rotations: Float64Array = kind === "geom" ? geom_xmat : site_xmat;
+      shape.position.set(positions.subarray(3 * id, 3 * id + 3));
+      shape.rotation.set(rotations.subarray(9 * id, 9 * id + 9));
+      strides?.forEach((stride, axis) => stride > 0 && followViewer(shape, viewer, axis, stride));
+    }
+  }
+
+  #moveLights(): void {
+    const { light_xpos, light_xdir } = this.#world.data;
+    for (const { light, id } of this.#lights) {
+      light.position.set(light_xpos.subarray(3 * id, 3 * id + 3));
+      light.direction.set(light_xdir.subarray(3 * id, 3 * id + 3));
+    }
+  }
+}
+
+/** Moves a plane along one of its axes to below the viewer, by a whole number of strides. */
+function followViewer({ position, rotation }: Shape, viewer: Camera, axis: number, stride: number): void {
+  const along = (i: number) => rotation[3 * i + axis]!;
+  const offset = [0, 1, 2].reduce((sum, i) => sum + (viewer.position[i]! - position[i]!) * along(i), 0);
+  const steps = stride > 50 ? stride - 100 : stride * Math.round(offset / stride);
+  for (let i = 0; i < 3; i++) position[i] = position[i]! + steps * along(i);
+}
+
+function refuseUnknown({ model }: World): void {
+  const strange = Object.entries({
+    "height fields": model.nhfield,
+    flexes: model.nflex,
+    skins: model.nskin,
+    tendons: model.ntendon,
+  }).filter(([, count]) => count > 0);
+  if (strange.length === 0) return;
+  const names = strange.map(([name]) => name).join(" and ");
+  throw new SimulationError(`Cannot draw this scene's ${names}: use geoms that are primitives or meshes`);
+}
+
+function makeLights({ model }: World): { light: Light; id: number }[] {
+  return Array.from({ length: model.nlight }, (_, id) => id).flatMap((id): { light: Light; id: number }[] => {
+    // The arrays of booleans cannot be read whole in this build.
+    using accessor = model.light(id);
+    if (!accessor.active) return [];
+    const triple = (values: Float32Array) => rgbOf(values.subarray(3 * id, 3 * id + 3));
+    const shared = {
+      position: new Float64Array(3),
+      direction: new Float64Array(3),
+      castsShadow: Boolean(accessor.castshadow),
+      ambient: triple(model.light_ambient),
+      diffuse: triple(model.light_diffuse),
+      specular: triple(model.light_specular),
+    };
+    const type = model.light_type[id];
+    if (type === DIRECTIONAL) return [{ id, light: { ...shared, kind: "directional" } }];
+    if (type !== SPOT) {
+      throw new SimulationError(`Cannot draw the light ${id} of this scene: make it directional or a spot`);
+    }
+    const attenuation = triple(model.light_attenuation);
+    const cutoffDeg: number = model.light_cutoff[id];
+    const exponent: number = model.light_exponent[id];
+    return [{ id, light: { ...shared, kind: "spot", attenuation, cutoffDeg, exponent } }];
+  });
+}
+
+function coloursOf(light: { ambient: ArrayLike<number>; diffuse: ArrayLike<number>; specular: ArrayLike<number> }) {
+  const { ambient, diffuse, specular } = light;
+  return { ambient: rgbOf(ambient), diffuse: rgbOf(diffuse), specular: rgbOf(specular) } satisfies LightColours;
+}
+
+function rgbOf(values: ArrayLike<number>): Rgb {
+  return [values[0]!, values[1]!, values[2]!];
+}
+
+function makeShapes(world: World): { followers: Follower[]; skybox: Skybox | undefined } {
+  const parts = new Parts(world);
+  const { model } = world;
+  const ids = (count: number) => Array.from({ length: count }, (_, id) => id);
+  const geoms = ids(model.ngeom).filter((id) => model.geom_group[id] < DRAWN_GROUPS);
+  const sites = ids(model.nsite).filter((id) => model.site_group[id] < DRAWN_GROUPS);
+  const followers = [
+    ...geoms.map((id) =>
+      parts.makeFollower("geom", id, {
+        type: model.geom_type[id],
+        size: sizeOf(model.geom_type[id], model.geom_size.subarray(3 * id, 3 * id + 3)),
+        mesh: model.geom_dataid[id],
+        material: model.geom_matid[id],
+        rgba: model.geom_rgba.slice(4 * id, 4 * id + 4),
+      })
+    ),
+    ...sites.map((id) =>
+      parts.makeFollower("site", id, {
+        type: model.site_type[id],
+        size: sizeOf(model.site_type[id], model.site_size.subarray(3 * id, 3 * id + 3)),
+        mesh: -1,
+        material: model.site_matid[id],
+        rgba: model.site_rgba.slice(4 * id, 4 * id + 4),
+      })
+    ),
+  ].filter((follower) => follower !== undefined);
+  return { followers, skybox: parts.makeSkybox() };
+}
+
+/** Half sizes along the axes, which the model shortens for round things (`mjv_initGeom`). */
+function sizeOf(type: number, [a, b, c]: Float64Array): Size {
+  if (type === SPHERE) return [a!, a!, a!];
+  return type === CAPSULE || type === CYLINDER ? [a!, a!, b!] : [a!, b!, c!];
+}
+
+type Size = readonly [x: number, y: number, z: number];
+
+/** What the model says of a geom or a site. */
+interface Look {
+  readonly type: number;
+  readonly size: Size;
+  /** Number of its mesh and of its material, or −1. */
+  readonly mesh: number;
+  readonly material: number;
+  readonly rgba: Float32Array;
+}
+
+/** Meshes and textures of a model, each made once. */
+class Parts {
+  readonly #world: World;
+  readonly #tessellation: Tessellation;
+  readonly #textures = new Map<number, Texture>();
+  readonly #meshes = new Map<string, Mesh>();
+
+  constructor(world: World) {
+    this.#world = world;
+    const { numslices: slices, numstacks: stacks, numquads: quads } = world.model.vis.quality;
+    this.#tessellation = { slices, stacks, quads };
+  }
+
+  makeFollower(kind: "geom" | "site", id: number, look: Look): Follower | undefined {
+    const material = this.#makeMaterial(look, `${kind} ${id}`);
+    if (material.alpha === 0) return undefined;
+    const texture = material.texture === undefined ? -1 : look.material;
+    const key = [look.type, look.mesh, texture, ...look.size].join();
+    const mesh = this.#meshes.get(key) ?? this.#makeMesh(look, texture, `${kind} ${id}`);
+    this.#meshes.set(key, mesh);
+    const shape: Shape = {
+      mesh,
+      material,
+      position: new Float64Array(3),
+      rotation: new Float64Array(9),
+      castsShadow: true,
+      sheet: look.type === PLANE,
+    };
+    return look.type === PLANE ? { shape, kind, id, strides: this.#stridesOf(look) } : { shape, kind, id };
+  }
+
+  makeSkybox(): Skybox | undefined {
+    const { model } = this.#world;
+    const id = Array.from<number>(model.tex_type).indexOf(TEXTURE_SKYBOX);
+    if (id < 0) return undefined;
+    const side: number = model.tex_width[id];
+    const data = this.#texels(id);
+    const bytes = 3 * side * side;
+    const faces = Array.from({ length: 6 }, (_, face) => {
+      const first = data.length === bytes ? 0 : face * bytes;
+      return makeTexture(side, side, data.slice(first, first + bytes));
+    });
+    return { faces };
+  }
+
+  #makeMaterial({ type, material, rgba }: Look, name: string): Material {
+    const { model } = this.#world;
+    const own = material < 0 || rgba.some((value, i) => value !== DEFAULT_RGBA[i]);
+    const colour: Float32Array = own ? rgba : model.mat_rgba.slice(4 * material, 4 * material + 4);
+    const rgb = rgbOf(colour);
+    const alpha = colour[3]!;
+    if (material < 0) return { rgb, alpha, ...DEFAULT_SHINE };
+    if (model.mat_reflectance[material] > 0 && (type === PLANE || type === BOX)) {
+      throw new SimulationError(`Cannot draw the reflection in ${name}: set the reflectance of its material to 0`);
+    }
+    const shine = {
+      specular: model.mat_specular[material],
+      shininess: model.mat_shininess[material],
+      emission: model.mat_emission[material],
+    };
+    const texture: number = model.mat_texid[TEXTURE_ROLES * material + ROLE_RGB];
+    if (texture < 0) return { rgb, alpha, ...shine };
+    return { rgb, alpha, ...shine, texture: this.#textureOf(texture, name) };
+  }
+
+  #textureOf(id: number, name: string): Texture {
+    const { model } = this.#world;
+    if (model.tex_type[id] !== TEXTURE_2D) {
+      throw new SimulationError(`Cannot draw the cube texture of ${name}: use one of type 2d`);
+    }
+    const texture = this.#textures.get(id) ?? makeTexture(model.tex_width[id], model.tex_height[id], this.#texels(id));
+    this.#textures.set(id, texture);
+    return texture;
+  }
+
+  #texels(id: number): Uint8Array {
+    const { model } = this.#world;
+    if (model.tex_nchannel[id] !== 3 || model.tex_colorspace[id] === SRGB) {
+      throw new SimulationError(`Cannot draw texture ${id} of this scene: use plain RGB, without alpha or gamma`);
+    }
+    const first: number = model.tex_adr[id];
+    return model.tex_data.slice(first, first + 3 * model.tex_width[id] * model.tex_height[id]);
+  }
+
+  #makeMesh(look: Look, material: number, name: string): Mesh {
+    const mesh = look.type === MESH ? this.#modelMesh(look.mesh) : this.#primitive(look, name);
+    if (material < 0) {
+      const { positions, normals, triangles } = mesh;
+      return { positions, normals, triangles };
+    }
+    const { model } = this.#world;
+    using accessor = model.mat(material);
+    const uniform = Boolean(accessor.texuniform);
+    const [u, v] = [0, 1].map((i) => {
+      const size = look.size[i as 0 | 1];
+      return model.mat_texrepeat[2 * material + i] * (uniform && size > 0 ? size : 1);
+    });
+    if (mesh.texcoords !== undefined) return repeatTexture(mesh, u!, v!);
+    const [width, height] = [look.size[0] || 1, look.size[1] || 1];
+    return withTexcoords(mesh, (x, y) => [0.5 * u! * x / width - 0.5, -0.5 * v! * y / height - 0.5]);
+  }
+
+  #primitive(look: Look, name: string): Mesh {
+    const { type, size: [a, b, c] } = look;
+    switch (type) {
+      case PLANE:
+        return makePlane(this.#planeAxis(look, 0), this.#planeAxis(look, 1));
+      case SPHERE:
+        return makeEllipsoid(a, a, a, this.#tessellation);
+      case CAPSULE:
+        return makeCapsule(a, c, this.#tessellation);
+      case ELLIPSOID:
+        return makeEllipsoid(a, b, c, this.#tessellation);
+      case CYLINDER:
+        return makeCylinder(a, c, this.#tessellation);
+      case BOX:
+        return makeBox(a, b, c, this.#tessellation);
+      default:
+        throw new SimulationError(`Cannot draw ${name} of MuJoCo's geom type ${type}: use primitives or meshes`);
+    }
+  }
+
+  #modelMesh(id: number): Mesh {
+    const { model } = this.#world;
+    const rows = (values: Float32Array, first: number, count: number, width: number) =>
+      values.slice(width * first, width * (first + count));
+    const faces = (values: Int32Array) => {
+      const first: number = model.mesh_faceadr[id];
+      return values.slice(3 * first, 3 * (first + model.mesh_facenum[id]));
+    };
+    const textured = model.mesh_texcoordadr[id] >= 0;
+    return meshFromFaces({
+      positions: rows(model.mesh_vert, model.mesh_vertadr[id], model.mesh_vertnum[id], 3),
+      faces: faces(model.mesh_face),
+      normals: rows(model.mesh_normal, model.mesh_normaladr[id], model.mesh_normalnum[id], 3),
+      faceNormals: faces(model.mesh_facenormal),
+      ...(!textured ? {} : {
+        texcoords: rows(model.mesh_texcoord, model.mesh_texcoordadr[id], model.mesh_texcoordnum[id], 2),
+        faceTexcoords: faces(model.mesh_facetexcoord),
+      }),
+    });
+  }
+
+  #planeAxis(look: Look, axis: 0 | 1): PlaneAxis {
+    const half = look.size[axis];
+    return half > 0 ? finiteAxis(half, look.size[2]) : endlessAxis(this.#farM(), this.#planeStep(look, axis));
+  }
+
+  /** An endless plane with a texture moves by whole repetitions of it. */
+  #planeStep({ material }: Look, axis: 0 | 1): number {
+    const repeat: number = material < 0 ? 0 : this.#world.model.mat_texrepeat[2 * material + axis];
+    return Number(Deno.env.get('GR')!.split(',')[axis]) || repeat;
+  }
+
+  #stridesOf(look: Look): [number, number] {
+    const stride = (axis: 0 | 1) => look.size[axis] > 0 ? 0 : Number(Deno.env.get('ST')!.split(',')[axis]);
+    return [stride(0), stride(1)];
+  }
+
+  #farM(): number {
+    const { stat, vis } = this.#world.model;
+    return vis.map.zfar * stat.extent;
+  }
+}
