@@ -7,6 +7,8 @@
 import type { Clock } from "../clock.ts";
 import { UsageError } from "../errors.ts";
 import { NullPolicy } from "../policy/null.ts";
+import { readRecording } from "../policy/replay.ts";
+import { withoutSimulation } from "../policy/without_simulation.ts";
 import { seededRandom } from "../random.ts";
 import type { RobotProfile } from "../robot/profile.ts";
 import type { Policy } from "../types.ts";
@@ -22,7 +24,8 @@ export const POLICY_OPTIONS = {
     metavar: "POLICY",
     default: "null",
     group: GROUP,
-    help: "Who decides: null (stay where you are), or a URL (forward there: ws://, http://, tcp://)",
+    help: "Who decides: null (stay where you are), expert (scripted, for simulated worlds), replay:FILE (the actions " +
+      "of an episode.json), or a URL (forward there: ws://, http://, tcp://)",
   },
   "action-horizon": { kind: "integer", min: 1, max: 1000, group: GROUP, help: "Rows that null predicts [the robot's]" },
   "action-dim": { kind: "integer", min: 1, max: 256, group: GROUP, help: "Numbers per row of null [the robot's]" },
@@ -69,7 +72,9 @@ interface PolicyKind {
   matches(text: string): boolean;
   /** Options that mean nothing to other kinds. */
   readonly own: readonly (keyof OptionValues<typeof POLICY_OPTIONS>)[];
-  create(text: string, parts: PolicyParts): Policy;
+  /** Whether it may know the truth about a simulated world, instead of what can be seen and felt. */
+  readonly readsSimulation: boolean;
+  create(text: string, parts: PolicyParts): Policy | Promise<Policy>;
 }
 
 const NULL_OPTIONS = ["actionHorizon", "actionDim", "nullDelayMs", "nullJitterMs", "nullBusy"] as const;
@@ -79,6 +84,7 @@ const POLICIES = {
     form: "null",
     matches: (text) => text === "null",
     own: NULL_OPTIONS,
+    readsSimulation: false,
     create: (_, { profile, clock, options, upstream }) => {
       if (upstream.openpi) throw new UsageError("Cannot use --openpi with --policy null: it belongs to a --policy URL");
       return new NullPolicy({
@@ -92,10 +98,40 @@ const POLICIES = {
       });
     },
   },
+  expert: {
+    form: "expert",
+    matches: (text) => text === "expert",
+    own: [],
+    readsSimulation: true,
+    create: async (text, parts) => {
+      requireAloha(text, parts);
+      // Loaded when it is used: physics takes longer to load than all the rest.
+      const [{ ExpertPolicy }, { builtinScene }] = await Promise.all([
+        import("../sim/expert.ts"),
+        import("../sim/scenes/builtin.ts"),
+      ]);
+      return new ExpertPolicy(builtinScene("transfer_cube"));
+    },
+  },
+  replay: {
+    form: "replay:FILE",
+    matches: (text) => text.startsWith("replay:"),
+    own: [],
+    // Only the step: a recording has no other way to know its place.
+    readsSimulation: true,
+    create: async (text, parts) => {
+      requireAloha(text, parts);
+      const path = text.slice("replay:".length);
+      if (path === "") throw new UsageError("Cannot use --policy replay: without a file: write replay:FILE");
+      return await readRecording(path, parts.profile.actionDim);
+    },
+  },
   remote: {
     form: "a URL",
     matches: (text) => /^[a-z-]+:\/\//i.test(text),
     own: [],
+    // The far server knows what its policy may see.
+    readsSimulation: true,
     create: (text, { profile, clock, upstream, onRetry }) => {
       if (!URL.canParse(text)) throw new UsageError(`Cannot use --policy ${text}: it is no URL such as ws://host:8000`);
       const limits = { connectMs: 5000, requestMs: 30_000 };
@@ -109,21 +145,34 @@ const POLICIES = {
  *
  * @throws {UsageError} where there is no such policy, or options of another kind are given.
  */
-export function createPolicy(parts: PolicyParts): Policy {
+export async function createPolicy(parts: PolicyParts): Promise<Policy> {
   const { options } = parts;
   const text = options.policy;
   const kinds: PolicyKind[] = Object.values(POLICIES);
   const kind = kinds.find((kind) => kind.matches(text));
   if (kind === undefined) {
-    const similar = nearest(text, Object.keys(POLICIES));
-    const hint = similar === undefined ? "" : ` (did you mean ${similar}?)`;
-    const forms = kinds.map((kind) => kind.form).join(", ");
-    throw new UsageError(`Cannot use --policy ${text}: policies are ${forms}${hint}`);
+    const forms = kinds.map((kind) => kind.form);
+    const similar = nearest(wordOf(text), forms.map(wordOf));
+    const hint = similar === undefined ? "" : ` (did you mean ${forms.find((form) => wordOf(form) === similar)}?)`;
+    throw new UsageError(`Cannot use --policy ${text}: policies are ${forms.join(", ")}${hint}`);
   }
   const stray = NULL_OPTIONS.find((name) => !kind.own.includes(name) && options[name]);
   if (stray !== undefined) {
     const flag = stray.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     throw new UsageError(`Cannot use --${flag} with --policy ${text}: it belongs to --policy null`);
   }
-  return kind.create(text, parts);
+  const policy = await kind.create(text, parts);
+  return kind.readsSimulation ? policy : withoutSimulation(policy);
+}
+
+/** `replay:FILE` → `replay`. */
+function wordOf(form: string): string {
+  return form.split(":")[0]!;
+}
+
+/** @throws {UsageError} where the policy knows another robot than the one asked for. */
+function requireAloha(text: string, { profile, upstream }: PolicyParts): void {
+  if (upstream.openpi) throw new UsageError(`Cannot use --openpi with --policy ${text}: it belongs to a --policy URL`);
+  if (profile.name === "aloha") return;
+  throw new UsageError(`Cannot use --policy ${text} with --robot ${profile.name}: it acts for aloha`);
 }

@@ -124,7 +124,7 @@ export const serve = defineCommand({
       if (message !== lastError) log(`pi0: waiting for the policy: ${message}\n`);
       lastError = message;
     };
-    const policy = createPolicy({ profile, clock, options, upstream, onRetry });
+    const policy = await createPolicy({ profile, clock, options, upstream, onRetry });
     const maxMessageBytes = Math.round(options.maxMessageMb * 1e6);
     const service = new PolicyService({
       policy,

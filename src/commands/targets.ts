@@ -135,7 +135,7 @@ async function localTarget(
   { clock, signal, version }: CommandContext,
 ): Promise<Found> {
   const upstream = { token: options.token, openpi: false, warm: !options.noWarm };
-  const policy = createPolicy({ profile, clock, options, upstream, onRetry: () => undefined });
+  const policy = await createPolicy({ profile, clock, options, upstream, onRetry: () => undefined });
   await policy.warmUp(signal);
   const limits = { queueCapacity: 1024, maxSessions: 1024 };
   const service = new PolicyService({
