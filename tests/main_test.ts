@@ -36,8 +36,8 @@ Deno.test("pi0 --version says the version of the program and of its runtime", as
 });
 
 Deno.test("every command explains itself with examples", async () => {
-  for (const command of ["serve", "bench"]) {
-    const { code, stdout } = await runProgram([command, "--help"]);
+  for (const command of ["serve", "bench", "sim", "sim render", "assets"]) {
+    const { code, stdout } = await runProgram([...command.split(" "), "--help"]);
     assert.equal(code, 0);
     assert.match(stdout, /Examples/);
     assert.ok(!stdout.includes("undefined"));
@@ -45,6 +45,9 @@ Deno.test("every command explains itself with examples", async () => {
 });
 
 Deno.test("a misspelled command is refused with the nearest name", () => refused(["benhc"], /did you mean bench/));
+
+Deno.test("a misspelled second word of a command is refused with the nearest name", () =>
+  refused(["sim", "rendr"], /Unknown command sim rendr: did you mean sim render/));
 
 Deno.test("a misspelled flag is refused with the nearest name", () =>
   refused(["serve", "--prot", "9"], /--prot.*did you mean --port/));
@@ -69,7 +72,16 @@ Deno.test("serve on every address without a token is refused", () =>
   refused(["serve", "--host", "0.0.0.0"], /--token .*--no-auth/));
 
 Deno.test("an unknown policy is refused with the ones there are", () =>
-  refused(["serve", "--policy", "nul"], /policies are null, a URL \(did you mean null\?\)/));
+  refused(["serve", "--policy", "nul"], /policies are null, expert, replay:FILE, a URL \(did you mean null\?\)/));
+
+Deno.test("sim with a size that is none is refused", () => refused(["sim", "--size", "640"], /--size 640.*640x480/));
+
+Deno.test("sim with a recording that is not there is one line and exit code 1", () =>
+  refused(
+    ["sim", "--policy", "replay:/nowhere/x.json"],
+    /Cannot replay "\/nowhere\/x.json": there is no such file/,
+    1,
+  ));
 
 Deno.test("bench at a dead port is one line and exit code 1", () =>
   refused(["bench", "--url", "http://127.0.0.1:1"], /Cannot connect to http:\/\/127.0.0.1:1: nobody is listening/, 1));

@@ -32,6 +32,19 @@ export const COMMANDS = {
     },
     load: async () => (await import("./bench.ts")).bench as unknown as Command,
   },
+  sim: {
+    summary: "play an episode in simulation and write its pictures and numbers",
+    example: { command: "pi0 sim --out sim", text: "Watch the scripted expert give a cube from hand to hand." },
+    load: async () => (await import("./sim.ts")).sim as unknown as Command,
+  },
+  "sim render": {
+    summary: "draw given joint states",
+    load: async () => (await import("./sim_render.ts")).simRender as unknown as Command,
+  },
+  assets: {
+    summary: "install the official gym-aloha scene for the simulator",
+    load: async () => (await import("./assets.ts")).assets as unknown as Command,
+  },
 } satisfies Record<string, Entry>;
 
 export const VERSION = program.version;
@@ -52,7 +65,9 @@ export interface World {
  */
 export async function runProgram(argv: readonly string[], world: World): Promise<number> {
   const { terminal } = world;
-  const [name, ...rest] = argv;
+  const words = wordsOfCommand(argv);
+  const name = argv.length === 0 ? undefined : argv.slice(0, words).join(" ");
+  const rest = argv.slice(words);
   if (name === undefined) {
     terminal.stderr(programHelp(COMMANDS, VERSION));
     return 2;
@@ -79,4 +94,11 @@ export async function runProgram(argv: readonly string[], world: World): Promise
     return 0;
   }
   return await command.run(options, { ...world, version: VERSION, argv: rest });
+}
+
+/** How many words of what was typed name the command: two where they are one of two words, or nearly so. */
+function wordsOfCommand([first, second]: readonly string[]): 1 | 2 {
+  if (first === undefined || second === undefined || second.startsWith("-")) return 1;
+  const candidates = Object.keys(COMMANDS).filter((name) => name.startsWith(`${first} `));
+  return nearest(`${first} ${second}`, candidates) === undefined ? 1 : 2;
 }
