@@ -12,6 +12,11 @@ const OUTPUT = "dist/pi0";
 /** Files that are opened by URL, so that the compiler does not see them. */
 const INCLUDED = ["src/policy/null_worker.ts", "src/robot/frames"];
 
+/** What packages bring along and nothing here opens: MuJoCo's build for threads, and its source map. */
+const EXCLUDED = ["mt", "mujoco.wasm.map"].map((name) =>
+  `node_modules/.deno/@mujoco+mujoco@3.14.0/node_modules/@mujoco/mujoco/${name}`
+);
+
 /**
  * The version of a denort, from the user agent in it.
  *
@@ -46,6 +51,7 @@ const { code } = await new Deno.Command(Deno.execPath(), {
     // A second file in the temporary folder, for a program that starts in 0.1 s.
     "--no-code-cache",
     ...INCLUDED.flatMap((path) => ["--include", path]),
+    ...EXCLUDED.flatMap((path) => ["--exclude", path]),
     "-o",
     OUTPUT,
     "main.ts",
