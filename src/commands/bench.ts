@@ -132,7 +132,7 @@ export const bench = defineCommand({
   name: "bench",
   summary: "measure what each transport costs to reach a policy",
   description:
-    "Sends real observations (14 pictures of a simulated ALOHA with their joint states) and measures connecting, the " +
+    "Sends real observations (32 pictures of a simulated ALOHA episode with their joint states) and measures connecting, the " +
     "first request and the steady state apart. Every request encodes another picture inside the measured time.\n\n" +
     "The parts of a request come from durations of one clock each; the network's is what remains of the round trip " +
     "after the time that the server says it held the request. Ctrl-C shows what was measured so far; with --out, not " +

@@ -1,20 +1,18 @@
 /**
- * Real observations to measure with: 14 moments of two simulated ALOHA episodes, pictures of the top camera with the
- * joint states that belong to them.
+ * Real observations to measure with: 32 moments of a simulated ALOHA episode in which a cube goes from hand to hand,
+ * pictures of the top camera with the joint states that belong to them.
  *
  * @module
  */
 
 import { decodePng, toChw } from "../image.ts";
 import { seededRandom } from "../random.ts";
-import type { Image, Observation } from "../types.ts";
+import type { Image, Observation, Simulation } from "../types.ts";
 import type { RobotProfile } from "./profile.ts";
 
 /** One moment of an episode. */
 export interface Frame {
-  readonly task: string;
-  /** Control step of the episode, at 50 Hz. */
-  readonly step: number;
+  readonly simulation: Simulation;
   /** The top camera, 224 × 224. */
   readonly image: Image;
   /** ALOHA's 14 numbers. */
@@ -25,18 +23,20 @@ const FOLDER = new URL("./frames/", import.meta.url);
 
 /** Reads the frames that come with the program. */
 export async function loadFrames(): Promise<Frame[]> {
-  const listed: { file: string; task: string; step: number; state: number[] }[] = JSON.parse(
-    await Deno.readTextFile(new URL("frames.json", FOLDER)),
-  );
-  return await Promise.all(listed.map(async ({ file, task, step, state }) => {
-    return { task, step, state, image: decodePng(await Deno.readFile(new URL(file, FOLDER))) };
+  const listed: (Omit<Simulation, "objectPose"> & { file: string; objectPose: number[]; state: number[] })[] = JSON
+    .parse(
+      await Deno.readTextFile(new URL("frames.json", FOLDER)),
+    );
+  return await Promise.all(listed.map(async ({ file, task, seed, step, objectPose, state }) => {
+    const simulation = { task, seed, step, objectPose: Float64Array.from(objectPose) };
+    return { simulation, state, image: decodePng(await Deno.readFile(new URL(file, FOLDER))) };
   }));
 }
 
 /**
  * Observations for a robot, in an order that the seed decides.
  *
- * ALOHA gets what its simulation sends: the top camera and the state of that moment. For the other robots there are no
+ * ALOHA gets what its simulation sends: the top camera, the state of that moment, and which one it is. For the other robots there are no
  * recordings here: their cameras show the same pictures, and their states are random numbers in [−1, 1).
  */
 export async function exampleObservations(
@@ -54,10 +54,12 @@ export async function exampleObservations(
       // Turned once here, so that no request pays for it.
       images[camera.name] = camera.layout === "chw" ? toChw(image) : image;
     });
-    const recorded = frames[(start + i) % frames.length]!.state;
-    const state = profile.name === "aloha"
-      ? Float64Array.from(recorded)
-      : Float64Array.from({ length: profile.stateDim }, () => 2 * random() - 1);
-    return { images, state, ...(prompt === undefined ? {} : { prompt }) };
+    const words = prompt === undefined ? {} : { prompt };
+    if (profile.name === "aloha") {
+      const { state, simulation } = frames[(start + i) % frames.length]!;
+      return { images, state: Float64Array.from(state), simulation, ...words };
+    }
+    const state = Float64Array.from({ length: profile.stateDim }, () => 2 * random() - 1);
+    return { images, state, ...words };
   });
 }
