@@ -47,6 +47,13 @@ await check("pi0 bench --mode local with a busy policy (a Worker)", async () => 
   const { code, stderr } = await runProgram(args, { program, cwd });
   assert.equal(code, 0, stderr);
 });
+await check("pi0 sim (physics, pictures and the expert)", async () => {
+  const args = ["sim", "--max-steps", "20", "--size", "160x120", "--out", "sim", "--json"];
+  const { code, stdout, stderr } = await runProgram(args, { program, cwd });
+  assert.equal(code, 0, stderr);
+  assert.equal(JSON.parse(stdout).steps, 20);
+  await Deno.remove(`${cwd}/sim`, { recursive: true });
+});
 await check(`pi0 serve and pi0 bench over ${TRANSPORT_NAMES.join(", ")}`, async () => {
   await using server = await startServer(["--null-delay-ms", "1"], { program, cwd });
   const args = ["bench", "--url", server.portals.http!, "--transport", "all", "-n", "20", "--json"];
