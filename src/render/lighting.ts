@@ -4,31 +4,25 @@
  * @module
  */
 
-import type { Camera, LightColours, Material, Scene, Shape } from "./scene.ts";
+import type { Camera, LightColours, Material, Mesh, Scene, Shape } from "./scene.ts";
 
 /** Brightness without any light in the scene (`initLights` in MuJoCo's renderer). */
 const AMBIENT_WITHOUT_LIGHTS = 0.3;
 
-/** A light as a shape sees it. */
-interface LocalLight extends LightColours {
-  /** Towards the light, of length 1; for a spot light, unused. */
-  readonly towards: Float64Array;
-  readonly spot?: {
-    readonly position: Float64Array;
-    /** Axis of the cone, of length 1. */
-    readonly axis: Float64Array;
-    readonly attenuation: readonly [number, number, number];
-    readonly cutoffCosine: number;
-    readonly exponent: number;
-  };
-  /** Which pass the light belongs to. */
-  readonly pass: number;
-}
+/** Numbers per light, which are kept in one array because vertices are lit by the ten thousands. */
+const LIGHT_NUMBERS = 24;
+const AMBIENT = 0, DIFFUSE = 3, SPECULAR = 6;
+/** Towards a directional light, or the place of a spot light. */
+const PLACE = 9;
+const IS_SPOT = 12, PASS = 13;
+/** Of a spot light: axis of the cone, cosine of its edge, exponent, attenuation. */
+const AXIS = 14, CUTOFF_COSINE = 17, EXPONENT = 18, ATTENUATION = 19;
 
-/** Everything that lights one shape. */
+/** Everything that lights one shape, in the shape's coordinates. */
 export interface ShapeLighting {
   readonly eye: Float64Array;
-  readonly lights: readonly LocalLight[];
+  readonly lights: Float64Array;
+  /** Share of the material's colour that is there without light. */
   readonly base: number;
   readonly exponent: number;
   readonly material: Material;
@@ -40,46 +34,50 @@ export interface ShapeLighting {
  * @param passOf the pass in which each light of the scene is drawn; the headlight and emission are in pass 0.
  */
 export function lightShape(scene: Scene, shape: Shape, camera: Camera, passOf: readonly number[]): ShapeLighting {
-  const { material, rotation } = shape;
-  const turn = (x: number, y: number, z: number) => {
-    const local = new Float64Array(3);
-    for (let i = 0; i < 3; i++) local[i] = rotation[i]! * x + rotation[3 + i]! * y + rotation[6 + i]! * z;
-    return local;
+  const { material, rotation, position } = shape;
+  const { headlight } = scene;
+  const turn = (x: number, y: number, z: number) =>
+    [0, 1, 2].map((i) => rotation[i]! * x + rotation[3 + i]! * y + rotation[6 + i]! * z);
+  const place = (p: ArrayLike<number>) => turn(p[0]! - position[0]!, p[1]! - position[1]!, p[2]! - position[2]!);
+  const count = scene.lights.length + (headlight === undefined ? 0 : 1);
+  const lights = new Float64Array(LIGHT_NUMBERS * count);
+  const writeColours = (at: number, { ambient, diffuse, specular }: LightColours) => {
+    lights.set(ambient, at + AMBIENT);
+    lights.set(diffuse, at + DIFFUSE);
+    lights.set(specular, at + SPECULAR);
   };
-  const place = (p: ArrayLike<number>) => {
-    const [ox, oy, oz] = shape.position;
-    return turn(p[0]! - ox!, p[1]! - oy!, p[2]! - oz!);
-  };
-  const lights: LocalLight[] = [];
-  if (scene.headlight !== undefined) {
-    const { rotation: r } = camera;
-    lights.push({ ...scene.headlight, towards: unit(turn(r[2]!, r[5]!, r[8]!)), pass: 0 });
-  }
   scene.lights.forEach((light, i) => {
+    const at = LIGHT_NUMBERS * i;
     const [dx, dy, dz] = light.direction;
-    const { ambient, diffuse, specular } = light;
-    const towards = unit(turn(-dx!, -dy!, -dz!));
-    const local = { ambient, diffuse, specular, towards, pass: passOf[i]! };
+    writeColours(at, light);
+    lights[at + PASS] = passOf[i]!;
     if (light.kind === "directional") {
-      lights.push(local);
+      lights.set(unit(turn(-dx!, -dy!, -dz!)), at + PLACE);
       return;
     }
-    const { attenuation, cutoffDeg, exponent } = light;
-    const axis = unit(turn(dx!, dy!, dz!));
-    const cutoffCosine = Math.cos(cutoffDeg * Math.PI / 180);
-    lights.push({ ...local, spot: { position: place(light.position), axis, attenuation, cutoffCosine, exponent } });
+    lights.set(place(light.position), at + PLACE);
+    lights[at + IS_SPOT] = 1;
+    lights.set(unit(turn(dx!, dy!, dz!)), at + AXIS);
+    lights[at + CUTOFF_COSINE] = Math.cos(light.cutoffDeg * Math.PI / 180);
+    lights[at + EXPONENT] = light.exponent;
+    lights.set(light.attenuation, at + ATTENUATION);
   });
+  if (headlight !== undefined) {
+    const at = LIGHT_NUMBERS * scene.lights.length;
+    writeColours(at, headlight);
+    lights.set(unit(turn(camera.rotation[2]!, camera.rotation[5]!, camera.rotation[8]!)), at + PLACE);
+  }
   return {
-    eye: place(camera.position),
+    eye: Float64Array.from(place(camera.position)),
     lights,
-    base: material.emission + (lights.length === 0 ? AMBIENT_WITHOUT_LIGHTS : 0),
+    base: material.emission + (count === 0 ? AMBIENT_WITHOUT_LIGHTS : 0),
     exponent: 128 * material.shininess,
     material,
   };
 }
 
-function unit(v: Float64Array): Float64Array {
-  const length = Math.hypot(v[0]!, v[1]!, v[2]!);
+function unit(v: number[]): number[] {
+  const length = Math.hypot(...v);
   return length > 0 ? v.map((value) => value / length) : v;
 }
 
@@ -90,8 +88,7 @@ function unit(v: Float64Array): Float64Array {
  */
 export function lightVertex(
   lighting: ShapeLighting,
-  positions: Float32Array,
-  normals: Float32Array,
+  { positions, normals }: Mesh,
   vertex: number,
   passes: number,
   colours: Float64Array,
@@ -105,39 +102,43 @@ export function lightVertex(
   let vx = eye[0]! - x, vy = eye[1]! - y, vz = eye[2]! - z;
   const perDistance = 1 / Math.sqrt(vx * vx + vy * vy + vz * vz);
   vx *= perDistance, vy *= perDistance, vz *= perDistance;
+  const end = at + 3 * passes;
+  for (let i = at + 3; i < end; i++) colours[i] = 0;
   colours[at] = base * red;
   colours[at + 1] = base * green;
   colours[at + 2] = base * blue;
-  colours.fill(0, at + 3, at + 3 * passes);
-  for (let i = 0; i < lights.length; i++) {
-    const light = lights[i]!;
-    let lx = light.towards[0]!, ly = light.towards[1]!, lz = light.towards[2]!;
+  for (let l = 0; l < lights.length; l += LIGHT_NUMBERS) {
+    let lx = lights[l + PLACE]!, ly = lights[l + PLACE + 1]!, lz = lights[l + PLACE + 2]!;
     let strength = 1;
-    const { spot } = light;
-    if (spot !== undefined) {
-      lx = spot.position[0]! - x, ly = spot.position[1]! - y, lz = spot.position[2]! - z;
+    if (lights[l + IS_SPOT] === 1) {
+      lx -= x, ly -= y, lz -= z;
       const distance = Math.sqrt(lx * lx + ly * ly + lz * lz);
       lx /= distance, ly /= distance, lz /= distance;
-      const cosine = -(lx * spot.axis[0]! + ly * spot.axis[1]! + lz * spot.axis[2]!);
-      if (cosine < spot.cutoffCosine) continue;
-      const [constant, linear, quadratic] = spot.attenuation;
-      strength = raise(cosine, spot.exponent) / (constant + (linear + quadratic * distance) * distance);
+      const cosine = -(lx * lights[l + AXIS]! + ly * lights[l + AXIS + 1]! + lz * lights[l + AXIS + 2]!);
+      if (cosine < lights[l + CUTOFF_COSINE]!) continue;
+      const linear = lights[l + ATTENUATION + 1]! + lights[l + ATTENUATION + 2]! * distance;
+      strength = raise(cosine, lights[l + EXPONENT]!) / (lights[l + ATTENUATION]! + linear * distance);
     }
     const facing = nx * lx + ny * ly + nz * lz;
-    const lit = facing > 0 ? facing : 0;
-    let shine = 0;
-    if (facing > 0 && specular > 0) {
+    let lit = 0, shine = 0;
+    if (facing > 0) {
+      lit = facing;
       const hx = lx + vx, hy = ly + vy, hz = lz + vz;
-      const mirrored = (nx * hx + ny * hy + nz * hz) / Math.sqrt(hx * hx + hy * hy + hz * hz);
-      if (mirrored > 0) shine = raise(mirrored, exponent) * specular * strength;
+      const mirrored = nx * hx + ny * hy + nz * hz;
+      if (mirrored > 0 && specular > 0) {
+        shine = raise(mirrored / Math.sqrt(hx * hx + hy * hy + hz * hz), exponent) * specular * strength;
+      }
     }
-    const { ambient, diffuse } = light;
-    const to = at + 3 * light.pass;
-    colours[to] = colours[to]! + (ambient[0] + lit * diffuse[0]) * red * strength + shine * light.specular[0];
-    colours[to + 1] = colours[to + 1]! + (ambient[1] + lit * diffuse[1]) * green * strength + shine * light.specular[1];
-    colours[to + 2] = colours[to + 2]! + (ambient[2] + lit * diffuse[2]) * blue * strength + shine * light.specular[2];
+    const to = at + 3 * lights[l + PASS]!;
+    const dim = lit * strength;
+    colours[to] = colours[to]! + shine * lights[l + SPECULAR]! +
+      (lights[l + AMBIENT]! * strength + lights[l + DIFFUSE]! * dim) * red;
+    colours[to + 1] = colours[to + 1]! + shine * lights[l + SPECULAR + 1]! +
+      (lights[l + AMBIENT + 1]! * strength + lights[l + DIFFUSE + 1]! * dim) * green;
+    colours[to + 2] = colours[to + 2]! + shine * lights[l + SPECULAR + 2]! +
+      (lights[l + AMBIENT + 2]! * strength + lights[l + DIFFUSE + 2]! * dim) * blue;
   }
-  for (let i = at; i < at + 3 * passes; i++) if (colours[i]! > 1) colours[i] = 1;
+  for (let i = at; i < end; i++) if (colours[i]! > 1) colours[i] = 1;
 }
 
 /** Exponents are whole numbers as a rule, and then a few products are four times as fast as `Math.pow`. */

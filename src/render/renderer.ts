@@ -12,7 +12,8 @@
 import type { Image } from "../types.ts";
 import { clipTriangles, findExtent, Projected, projectPlaces, type View, writeEyeMatrix } from "./project.ts";
 import { CoveredSamples, CULL_BACK, CULL_FRONT, fillTriangles, type SampleGrid } from "./raster.ts";
-import { type Background, blendSamples, colourSamples, resolveColours, resolvePixels, SAMPLES } from "./resolve.ts";
+import { Overlay } from "./overlay.ts";
+import { type Background, resolvePixels, SAMPLES } from "./resolve.ts";
 import type { Camera, Scene, Skybox } from "./scene.ts";
 import { Shading } from "./shade.ts";
 import { ShadowMap } from "./shadow_map.ts";
@@ -81,21 +82,20 @@ export class Renderer {
     const view = this.#viewOf(camera, size);
     const grid = this.#clearGrid(size);
     const visible = this.#findVisible(view, size);
-    const seeThrough = this.#stage.actors.map((actor) => this.#isSeeThrough(actor, camera));
-    const isOpaque = (actor: Actor) => !seeThrough[this.#stage.actors.indexOf(actor)];
+    const seeThrough = new Set(visible.filter((actor) => isSeeThrough(actor, camera)));
+    const opaque = visible.filter((actor) => !seeThrough.has(actor));
 
-    for (const actor of visible.filter(isOpaque)) this.#drawActor(actor, view, grid, camera);
-    const drawn = shadows ? this.#drawShadowMaps(visible.filter(isOpaque), view) : [];
+    for (const actor of opaque) this.#drawActor(actor, view, grid, camera);
+    const drawn = shadows ? this.#drawShadowMaps(opaque, view) : [];
     this.#shading.begin({ camera, view, shadows: drawn, seeThrough });
 
     const data = new Uint8Array(3 * widthPx * heightPx);
     const background = makeBackground(this.#scene.skybox, camera, view);
-    const transparent = visible.filter((actor) => !isOpaque(actor));
-    if (transparent.length === 0) resolvePixels(grid, this.#shading, background, data);
-    else {
-      const colours = colourSamples(grid, this.#shading, background);
-      this.#drawTransparent(transparent, view, grid, camera, colours);
-      resolveColours(widthPx, heightPx, colours, data);
+    resolvePixels(grid, this.#shading, background, data);
+    if (seeThrough.size > 0) {
+      const overlay = new Overlay(grid, this.#shading, background);
+      this.#drawTransparent([...seeThrough], view, grid, camera, overlay);
+      overlay.resolve(data);
     }
     return { width: widthPx, height: heightPx, layout: "hwc", data };
   }
@@ -133,10 +133,6 @@ export class Renderer {
     });
   }
 
-  #isSeeThrough({ shape }: Actor, camera: Camera): boolean {
-    return shape.material.alpha < OPAQUE_ALPHA || (shape.sheet && isBehind(shape.position, shape.rotation, camera));
-  }
-
   /** @param covered if given, samples are not changed, and what would be seen is added here. */
   #drawActor(actor: Actor, view: View, grid: SampleGrid, camera: Camera, covered?: CoveredSamples): void {
     const { shape, prepared, numbers, eyeMatrix } = actor;
@@ -171,7 +167,7 @@ export class Renderer {
     view: View,
     grid: SampleGrid,
     camera: Camera,
-    colours: Uint8Array,
+    overlay: Overlay,
   ): void {
     const sorted = actors.map((actor) => ({ actor, distanceM: distanceTo(actor, camera) }))
       .sort((a, b) => a.distanceM - b.distanceM).map(({ actor }) => actor);
@@ -181,7 +177,7 @@ export class Renderer {
       this.#covered.length = 0;
       this.#drawActor(actor, view, grid, camera, this.#covered);
       const alpha = shape.material.alpha * (behind ? BEHIND_ALPHA : 1);
-      blendSamples(grid.columns, this.#shading, this.#covered, alpha, colours);
+      overlay.blend(this.#covered, alpha);
     }
   }
 }
@@ -197,6 +193,10 @@ function makeGrid({ widthPx, heightPx }: PictureSize): SampleGrid {
   };
 }
 
+function isSeeThrough({ shape }: Actor, camera: Camera): boolean {
+  return shape.material.alpha < OPAQUE_ALPHA || (shape.sheet && isBehind(shape.position, shape.rotation, camera));
+}
+
 function isBehind(position: Float64Array, rotation: Float64Array, camera: Camera): boolean {
   const [x, y, z] = camera.position;
   return (x! - position[0]!) * rotation[2]! + (y! - position[1]!) * rotation[5]! + (z! - position[2]!) * rotation[8]! <
@@ -208,12 +208,7 @@ function distanceTo({ shape, prepared }: Actor, camera: Camera): number {
   if (shape.sheet) return SHEET_DISTANCE_M;
   const [x, y, z] = camera.position;
   const [px, py, pz] = shape.position;
-  let radiusM = 0;
-  for (let i = 0; i < prepared.places.length; i += 3) {
-    const [a, b, c] = [prepared.places[i]!, prepared.places[i + 1]!, prepared.places[i + 2]!];
-    radiusM = Math.max(radiusM, Math.hypot(a, b, c));
-  }
-  return Math.hypot(x! - px!, y! - py!, z! - pz!) - radiusM;
+  return Math.hypot(x! - px!, y! - py!, z! - pz!) - prepared.reachM;
 }
 
 /** The camera and the corners of what it sees at that distance. */
@@ -241,7 +236,7 @@ function makeBackground(skybox: Skybox | undefined, camera: Camera, view: View):
       const wz = r[6]! * rayX + r[7]! * rayY - r[8]!;
       const pixelRad = 1 / (view.scalePx * Math.sqrt(1 + rayX * rayX + rayY * rayY));
       sampleSkybox(skybox, wx, wy, wz, pixelRad, colour);
-      for (let k = 0; k < 3; k++) rgb[to + k] = Math.round(colour[k]!);
+      rgb.set(colour, to);
     }
   };
 }

@@ -8,7 +8,7 @@ import { lightShape, lightVertex, type ShapeLighting } from "./lighting.ts";
 import type { View } from "./project.ts";
 import type { Camera, Scene } from "./scene.ts";
 import type { ShadowMap } from "./shadow_map.ts";
-import type { Stage } from "./stage.ts";
+import type { Actor, Stage } from "./stage.ts";
 import { sampleTexture } from "./texture.ts";
 
 /** What changes from picture to picture. */
@@ -17,8 +17,8 @@ export interface ShadingFrame {
   readonly view: View;
   /** Lights that shine in passes of their own, each with what it sees, in the scene's order. */
   readonly shadows: readonly { readonly light: number; readonly map: ShadowMap }[];
-  /** Which actors are seen through; no shadow falls on them. */
-  readonly seeThrough: readonly boolean[];
+  /** Actors that are seen through; no shadow falls on them. */
+  readonly seeThrough: ReadonlySet<Actor>;
 }
 
 /** Numbers per shadow light that lead from a pixel and a distance to its map: four rows of four. */
@@ -36,8 +36,9 @@ export class Shading {
   /** In which frame a vertex was lit last. */
   readonly #litIn: Int32Array;
   #colours = new Float64Array(0);
+  /** Of each slot: 1/distance, u/distance, v/distance, then red, green and blue/distance of each pass; see `#writePlane`. */
   #planes = new Float64Array(0);
-  /** Texture that a slot uses, as number of its actor; passes beyond the first that shine on it, as bits. */
+  /** For each slot, bits: 0, whether it has a texture; 1 and up, whether that pass shines on it. */
   #passBits = new Int32Array(0);
   #slotCount = 0;
   #frameNumber = 0;
@@ -111,7 +112,8 @@ export class Shading {
     let green = p[at + 12]! + greenStep * x + p[at + 14]! * y;
     let blue = p[at + 15]! + blueStep * x + p[at + 17]! * y;
     for (let texel = 0; x < endX; x++, to += 3) {
-      const scale = 255 / near;
+      // Texels are 0–255 themselves.
+      const scale = (textured ? 1 : 255) / near;
       if (textured) {
         rgb[to] = toByte(red * scale * texels[texel++]!);
         rgb[to + 1] = toByte(green * scale * texels[texel++]!);
@@ -165,7 +167,7 @@ export class Shading {
       // Also false for what is no number.
       const mapped = column >= 0 && column < columns && row >= 0 && row < rows;
       if (!mapped || (nearness < 0 ? 0 : nearness) >= depth[(row | 0) * columns + (column | 0)]!) {
-        const scale = 255 * distance;
+        const scale = (textured ? 1 : 255) * distance;
         const sum0 = rgb[to]! + toByte(red * scale * (textured ? texels[texel]! : 1));
         const sum1 = rgb[to + 1]! + toByte(green * scale * (textured ? texels[texel + 1]! : 1));
         const sum2 = rgb[to + 2]! + toByte(blue * scale * (textured ? texels[texel + 2]! : 1));
@@ -219,7 +221,7 @@ export class Shading {
     this.#lookups.set(ahead, at + 12);
   }
 
-  /** Writes the texture's colours, 0–1, of pixels side by side. */
+  /** Writes the texture's colours, 0–255, of pixels side by side. */
   #sampleTexels(number: number, at: number, x: number, endX: number, y: number): void {
     if (this.#texels.length < 3 * (endX - x)) this.#texels = new Float64Array(3 * (endX - x));
     const p = this.#planes;
@@ -247,8 +249,9 @@ export class Shading {
   #prepareTriangle(number: number): number {
     const { actors, actorOf } = this.#stage;
     const actorNumber = actorOf[number]!;
-    const { shape, numbers, firstVertex, eyeMatrix: m } = actors[actorNumber]!;
-    const { positions, normals, texcoords, triangles } = shape.mesh;
+    const actor = actors[actorNumber]!;
+    const { shape, numbers, firstVertex, eyeMatrix: m } = actor;
+    const { positions, texcoords, triangles } = shape.mesh;
     const passes = this.#passes;
     const slot = this.#takeSlot();
     this.#slots[number] = slot;
@@ -256,7 +259,7 @@ export class Shading {
       this.#scene,
       shape,
       this.#frame!.camera,
-      this.#frame!.seeThrough[actorNumber] ? this.#allInOne : this.#passOf,
+      this.#frame!.seeThrough.has(actor) ? this.#allInOne : this.#passOf,
     );
     const e = this.#corners;
     const vertices = this.#vertices;
@@ -271,7 +274,7 @@ export class Shading {
       const inScene = firstVertex + vertex;
       if (this.#litIn[inScene] === this.#frameNumber) continue;
       this.#litIn[inScene] = this.#frameNumber;
-      lightVertex(lighting, positions, normals, vertex, passes, this.#colours, 3 * passes * inScene);
+      lightVertex(lighting, shape.mesh, vertex, passes, this.#colours, 3 * passes * inScene);
     }
     this.#writeGradients();
     let at = slot * this.#stride;

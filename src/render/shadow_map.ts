@@ -92,26 +92,24 @@ export class ShadowMap {
     this.depthScale = parallel ? -1 / (far - near) : near * far / (far - near);
     this.depthOffset = parallel ? far / (far - near) : -near / (far - near);
 
-    const casters = actors.filter((actor) => actor.shape.castsShadow && mayShade(actor, receivers.actors, light));
-    const extents = casters.map((actor) => this.#extentOf(actor, whole));
     const map = { ...UNBOUNDED, left: 1, top: 1, right: sizePx - 1, bottom: sizePx - 1 };
-    const cast = extents.reduce(joinExtents, NOTHING);
-    const region = overlapExtents(overlapExtents(cast, this.#receiverExtent(receivers, whole)), map);
-    this.left = Math.floor(region.left) - 1;
-    this.top = Math.floor(region.top) - 1;
-    this.columns = Math.max(0, Math.ceil(region.right) + 1 - this.left);
-    this.rows = this.columns === 0 ? 0 : Math.max(0, Math.ceil(region.bottom) + 1 - this.top);
+    // What throws shadows may be nearer to the light than all that receives them.
+    const needed = { ...overlapExtents(this.#receiverExtent(receivers, whole), map), nearestM: near };
+    const casters = actors.filter(({ shape }) => shape.castsShadow)
+      .map((actor) => ({ actor, extent: this.#extentOf(actor, whole) }))
+      .filter(({ extent }) => !isEmpty(overlapExtents(extent, needed)))
+      .filter(({ actor }) => mayShade(actor, receivers.actors, light));
+    const region = overlapExtents(casters.map(({ extent }) => extent).reduce(joinExtents, NOTHING), needed);
+    const empty = isEmpty(region);
+    this.left = empty ? 0 : Math.floor(region.left) - 1;
+    this.top = empty ? 0 : Math.floor(region.top) - 1;
+    this.columns = empty ? 0 : Math.ceil(region.right) + 1 - this.left;
+    this.rows = empty ? 0 : Math.ceil(region.bottom) + 1 - this.top;
     const cells = this.columns * this.rows;
     if (this.#memory.length < cells) this.#memory = new Float32Array(cells);
     this.depth = this.#memory.subarray(0, cells).fill(0);
     this.view = { ...whole, middleXPx: sizePx / 2 - this.left, middleYPx: sizePx / 2 - this.top };
-    if (cells === 0) return;
-    casters.forEach((actor, i) => {
-      const extent = extents[i]!;
-      const outside = extent.right < region.left || extent.left > region.right || extent.bottom < region.top ||
-        extent.top > region.bottom || extent.farthestM < near;
-      if (!outside) this.#drawActor(actor, extent.nearestM < near);
-    });
+    for (const { actor, extent } of casters) this.#drawActor(actor, extent.nearestM < near);
   }
 
   #drawActor({ shape, prepared, numbers }: Actor, cut: boolean): void {
@@ -159,7 +157,7 @@ export class ShadowMap {
  * speckles on large plates near its corners, which are lost with it.)
  */
 function mayShade(caster: Actor, receivers: readonly Actor[], light: Light): boolean {
-  if (Deno.env.get("NS") || !caster.prepared.faceted) return true;
+  if (!caster.prepared.faceted) return true;
   const others = receivers.filter((receiver) => receiver !== caster);
   return ![0, 1, 2, 3, 4, 5].some((side) => separates(caster, side, others, light));
 }
@@ -170,7 +168,7 @@ function separates({ shape, prepared }: Actor, side: number, others: readonly Ac
   const normal = [0, 1, 2].map((i) => sign * shape.rotation[3 * i + axis]!);
   const along = (p: ArrayLike<number>) => normal[0]! * p[0]! + normal[1]! * p[1]! + normal[2]! * p[2]!;
   const top = along(shape.position) + (sign > 0 ? prepared.high[axis]! : -prepared.low[axis]!);
-  const beyond = light.kind === "directional" ? -along(light.direction) > 0 : along(light.position) > top;
+  const beyond = light.kind === "directional" ? -along(light.direction) >= 0 : along(light.position) > top;
   return beyond && others.every((other) => staysAbove(other, along, top - CONTACT_M));
 }
 
@@ -186,6 +184,10 @@ function staysAbove({ shape, prepared }: Actor, along: (p: ArrayLike<number>) =>
     if (start + x * places[i]! + y * places[i + 1]! + z * places[i + 2]! <= height) return false;
   }
   return true;
+}
+
+function isEmpty({ left, right, top, bottom, nearestM, farthestM }: Extent): boolean {
+  return left > right || top > bottom || nearestM > farthestM;
 }
 
 /** Joins with another extent to that one. */

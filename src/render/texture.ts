@@ -1,6 +1,8 @@
 /**
  * Pictures on surfaces: smaller versions of them, and what is seen at a point, as OpenGL's trilinear filter has it.
  *
+ * Colours are mixed in whole numbers with weights in 256ths, as Mesa's llvmpipe does it with 8-bit textures.
+ *
  * @module
  */
 
@@ -16,60 +18,25 @@ export function makeTexture(widthPx: number, heightPx: number, data: Uint8Array)
   return { levels };
 }
 
-/** Each texel is what lies at its middle in the larger picture, linear between texels. */
+/** Each texel is what lies at its middle in the larger picture. */
 function halve(source: Texels): Texels {
   const widthPx = Math.max(1, source.widthPx >> 1), heightPx = Math.max(1, source.heightPx >> 1);
   const data = new Uint8Array(3 * widthPx * heightPx);
-  const pick = new Float64Array(3);
-  for (let y = 0; y < heightPx; y++) {
-    for (let x = 0; x < widthPx; x++) {
-      pick.fill(0);
-      addBilinear(source, (x + 0.5) / widthPx, (y + 0.5) / heightPx, true, 1, pick, 0);
-      for (let k = 0; k < 3; k++) data[3 * (y * widthPx + x) + k] = Math.round(pick[k]!);
+  const colour = new Float64Array(3);
+  for (let y = 0, at = 0; y < heightPx; y++) {
+    for (let x = 0; x < widthPx; x++, at += 3) {
+      mixTexels(source, (x + 0.5) / widthPx, (y + 0.5) / heightPx, true, 256, colour, 0);
+      data.set(colour, at);
     }
   }
   return { widthPx, heightPx, data };
 }
 
-/** Adds `weight` times the colour (0–255) at texture coordinates; beyond the edge it repeats, or stays at the edge. */
-function addBilinear(
-  texels: Texels,
-  u: number,
-  v: number,
-  repeat: boolean,
-  weight: number,
-  sum: Float64Array,
-  at: number,
-): void {
-  const { widthPx, heightPx, data } = texels;
-  const x = u * widthPx - 0.5, y = v * heightPx - 0.5;
-  let left = Math.floor(x), top = Math.floor(y);
-  const right = x - left, down = y - top;
-  let nextLeft = left + 1, nextTop = top + 1;
-  if (repeat) {
-    left -= Math.floor(left / widthPx) * widthPx;
-    top -= Math.floor(top / heightPx) * heightPx;
-    nextLeft = left + 1 === widthPx ? 0 : left + 1;
-    nextTop = top + 1 === heightPx ? 0 : top + 1;
-  } else {
-    left = Math.min(Math.max(left, 0), widthPx - 1);
-    top = Math.min(Math.max(top, 0), heightPx - 1);
-    nextLeft = Math.min(Math.max(nextLeft, 0), widthPx - 1);
-    nextTop = Math.min(Math.max(nextTop, 0), heightPx - 1);
-  }
-  const a = 3 * (top * widthPx + left), b = 3 * (top * widthPx + nextLeft);
-  const c = 3 * (nextTop * widthPx + left), d = 3 * (nextTop * widthPx + nextLeft);
-  const wa = weight * (1 - right) * (1 - down), wb = weight * right * (1 - down);
-  const wc = weight * (1 - right) * down, wd = weight * right * down;
-  sum[at] = sum[at]! + wa * data[a]! + wb * data[b]! + wc * data[c]! + wd * data[d]!;
-  sum[at + 1] = sum[at + 1]! + wa * data[a + 1]! + wb * data[b + 1]! + wc * data[c + 1]! + wd * data[d + 1]!;
-  sum[at + 2] = sum[at + 2]! + wa * data[a + 2]! + wb * data[b + 2]! + wc * data[c + 2]! + wd * data[d + 2]!;
-}
-
 /**
- * Writes the colour (0–1) of a texture at a point.
+ * Writes the colour of a texture at a point.
  *
- * @param perPixel how many texels of the largest version one pixel covers along the longer way.
+ * @param perPixel how many texels of the largest version one pixel covers, along the longer way.
+ * @param colours takes three numbers from 0 to 255 at `at`.
  */
 export function sampleTexture(
   texture: Texture,
@@ -79,31 +46,11 @@ export function sampleTexture(
   colours: Float64Array,
   at: number,
 ): void {
-  sample(texture, u, v, perPixel, true, 1 / 255, colours, at);
-}
-
-function sample(
-  { levels }: Texture,
-  u: number,
-  v: number,
-  perPixel: number,
-  repeat: boolean,
-  weight: number,
-  colours: Float64Array,
-  at: number,
-): void {
-  colours[at] = colours[at + 1] = colours[at + 2] = 0;
-  const last = levels.length - 1;
-  const lod = perPixel > 1 ? Math.log2(perPixel) : 0;
-  if (lod >= last) return addBilinear(levels[last]!, u, v, repeat, weight, colours, at);
-  const level = Math.floor(lod);
-  const share = lod - level;
-  addBilinear(levels[level]!, u, v, repeat, weight * (1 - share), colours, at);
-  if (share > 0) addBilinear(levels[level + 1]!, u, v, repeat, weight * share, colours, at);
+  sampleLevels(texture, u - Math.floor(u), v - Math.floor(v), perPixel, true, colours, at);
 }
 
 /**
- * Writes the colour (0–255) that a skybox has in a direction.
+ * Writes the colour, 0–255, that a skybox has in a direction.
  *
  * @param pixelRad the angle that one pixel covers.
  */
@@ -126,5 +73,61 @@ export function sampleSkybox(
   // A face is 2 wide at distance 1; towards its corners the same angle covers more of it.
   const stretch = (s * s + t * t + r * r) / (major * major);
   const perPixel = 0.5 * texture.levels[0]!.widthPx * pixelRad * stretch;
-  sample(texture, (u / major + 1) / 2, (v / major + 1) / 2, perPixel, false, 1, colour, 0);
+  sampleLevels(texture, (u / major + 1) / 2, (v / major + 1) / 2, perPixel, false, colour, 0);
+}
+
+/** Mixes the two versions whose texels are nearest to the size of the pixel. */
+function sampleLevels(
+  { levels }: Texture,
+  u: number,
+  v: number,
+  perPixel: number,
+  repeat: boolean,
+  colours: Float64Array,
+  at: number,
+): void {
+  const last = levels.length - 1;
+  const lod = perPixel > 1 ? Math.min(Math.log2(perPixel), last) : 0;
+  const level = Math.floor(lod);
+  mixTexels(levels[level]!, u, v, repeat, 256, colours, at);
+  const share = ((lod - level) * 256) | 0;
+  if (share > 0) mixTexels(levels[level + 1]!, u, v, repeat, share, colours, at);
+}
+
+/**
+ * Mixes the four texels around a point, and these with the colour that is there.
+ *
+ * @param u from the left edge, 0, to the right edge, 1.
+ * @param repeat beyond an edge the other side follows; otherwise the edge goes on.
+ * @param share how much of the new colour there will be, in 256ths.
+ */
+function mixTexels(
+  { widthPx, heightPx, data }: Texels,
+  u: number,
+  v: number,
+  repeat: boolean,
+  share: number,
+  colours: Float64Array,
+  at: number,
+): void {
+  // Texels count from their middles; half a step more rounds.
+  const x = Math.floor(u * widthPx * 256 - 127.5) | 0, y = Math.floor(v * heightPx * 256 - 127.5) | 0;
+  let left = x >> 8, top = y >> 8;
+  const right = x & 255, down = y & 255;
+  let nextLeft = left + 1, nextTop = top + 1;
+  if (left < 0) left = repeat ? widthPx - 1 : 0;
+  if (top < 0) top = repeat ? heightPx - 1 : 0;
+  if (nextLeft === widthPx) nextLeft = repeat ? 0 : left;
+  if (nextTop === heightPx) nextTop = repeat ? 0 : top;
+  const a = 3 * (top * widthPx + left), b = 3 * (top * widthPx + nextLeft);
+  const c = 3 * (nextTop * widthPx + left), d = 3 * (nextTop * widthPx + nextLeft);
+  for (let k = 0; k < 3; k++) {
+    const colour = mix(mix(data[a + k]!, data[b + k]!, right), mix(data[c + k]!, data[d + k]!, right), down);
+    colours[at + k] = share === 256 ? colour : mix(colours[at + k]!, colour, share);
+  }
+}
+
+/** From `a` to `b` by a share in 256ths. */
+function mix(a: number, b: number, share: number): number {
+  return a + (((b - a) * share + 128) >> 8);
 }
