@@ -10,7 +10,7 @@
 const OUTPUT = "dist/pi0";
 
 /** Files that are opened by URL, so that the compiler does not see them. */
-const INCLUDED = ["src/policy/null_worker.ts", "src/robot/frames"];
+const INCLUDED = ["src/policy/null_worker.ts", "src/commands/eval_worker.ts", "src/robot/frames"];
 
 /** What packages bring along and nothing here opens: MuJoCo's build for threads, and its source map. */
 const EXCLUDED = ["mt", "mujoco.wasm.map"].map((name) =>

@@ -1,5 +1,6 @@
 /** Plays one task with the expert for `expert.ts`; answers each seed with what came of it. */
 
+import { systemClock } from "../src/clock.ts";
 import { playEpisode } from "../src/rollout/episode.ts";
 import { ExpertPolicy } from "../src/sim/expert.ts";
 import { openEnvironment } from "../src/sim/mod.ts";
@@ -23,6 +24,7 @@ channel.onmessage = async ({ data: { task, scene, sceneFolder, seeds } }) => {
       seed,
       replanSteps: 10,
       stopAtSuccess: false,
+      clock: systemClock,
       signal,
     });
     channel.postMessage({ seed, success, firstStepOfReward, error });

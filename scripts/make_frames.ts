@@ -6,6 +6,7 @@
  * @module
  */
 
+import { systemClock } from "../src/clock.ts";
 import { encodePng } from "../src/image.ts";
 import { playEpisode } from "../src/rollout/episode.ts";
 import { ExpertPolicy } from "../src/sim/expert.ts";
@@ -35,6 +36,7 @@ await playEpisode({
   seed: SEED,
   replanSteps: 10,
   stopAtSuccess: false,
+  clock: systemClock,
   signal: new AbortController().signal,
   onStep: async (step) => {
     if (!moments.includes(step)) return;

@@ -54,6 +54,16 @@ await check("pi0 sim (physics, pictures and the expert)", async () => {
   assert.equal(JSON.parse(stdout).steps, 20);
   await Deno.remove(`${cwd}/sim`, { recursive: true });
 });
+await check(`pi0 eval here and through ${TRANSPORT_NAMES.join(", ")} (Workers)`, async () => {
+  const args = ["eval", "--mode", "compare", "--max-steps", "20", "-n", "2", "--json"];
+  const { code, stdout, stderr } = await runProgram(args, { program, cwd });
+  assert.equal(code, 0, stderr);
+  const { comparisons } = JSON.parse(stdout) as { comparisons: { mode: string; identical: number }[] };
+  assert.deepEqual(
+    comparisons.map(({ mode, identical }) => ({ mode, identical })),
+    TRANSPORT_NAMES.map((mode) => ({ mode, identical: 2 })),
+  );
+});
 await check(`pi0 serve and pi0 bench over ${TRANSPORT_NAMES.join(", ")}`, async () => {
   await using server = await startServer(["--null-delay-ms", "1"], { program, cwd });
   const args = ["bench", "--url", server.portals.http!, "--transport", "all", "-n", "20", "--json"];

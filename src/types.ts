@@ -56,6 +56,27 @@ export interface ActionChunk {
   readonly actionDim: number;
   /** What the policy measured of itself. */
   readonly timing: Timing;
+  /** Where the chunk came from far away: what the way took. */
+  readonly travel?: Travel;
+}
+
+/** What a request and its answer took on their way, in ms by this side's clock. */
+export interface Travel {
+  /** From the observation to the message. */
+  readonly encodeMs: number;
+  /** From the message handed to the connection to the reply in hand: both ways, and the time at the server. */
+  readonly roundTripMs: number;
+  /** From the reply to the chunk. */
+  readonly decodeMs: number;
+  /** On the wire, framing included. */
+  readonly bytesOut: number;
+  readonly bytesIn: number;
+  /** What the server tells only now of the answer before this one on the same connection, by its own clock. */
+  readonly previous: {
+    readonly encodeMs?: number;
+    /** From the request's last byte in to the reply's last byte out. */
+    readonly residenceMs?: number;
+  };
 }
 
 /** Values that a server tells about itself before the first request (openpi's metadata). */
@@ -72,6 +93,8 @@ export interface Policy {
   readonly checkpointHash: string | null;
   /** What openpi's protocol sends first. */
   readonly metadata: Metadata;
+  /** False where it decides without pictures, so that nobody need draw them; absent where it looks at them. */
+  readonly looks?: boolean;
   /** Makes the first request as fast as the later ones. Called once, before the server says it is ready. */
   warmUp(signal: AbortSignal): Promise<void>;
   /** @throws {PolicyError} where no actions can be computed. */
@@ -112,8 +135,12 @@ export interface Environment {
   readonly cameras: readonly string[];
   /** Begins an episode; the same seed gives the same one. */
   reset(seed: number): void;
-  /** What a policy gets. */
-  observe(): Observation;
+  /**
+   * What a policy gets.
+   *
+   * @param options `drawn: false` leaves the pictures black, which costs nothing: for a policy that does not look.
+   */
+  observe(options?: { readonly drawn?: boolean }): Observation;
   /**
    * Executes one action of {@linkcode actionDim} numbers.
    *

@@ -37,6 +37,14 @@ export const COMMANDS = {
     example: { command: "pi0 sim --out sim", text: "Watch the scripted expert give a cube from hand to hand." },
     load: async () => (await import("./sim.ts")).sim as unknown as Command,
   },
+  eval: {
+    summary: "measure how often a policy succeeds, near or far, and what latency costs",
+    example: {
+      command: "pi0 eval --mode compare",
+      text: "Evaluate the scripted expert, here and through every transport of a server.",
+    },
+    load: async () => (await import("./eval.ts")).evaluate as unknown as Command,
+  },
   "sim render": {
     summary: "draw given joint states",
     load: async () => (await import("./sim_render.ts")).simRender as unknown as Command,

@@ -14,13 +14,11 @@ import { type Episode, playEpisode } from "../rollout/episode.ts";
 import { openEnvironment } from "../sim/mod.ts";
 import type { Environment, PictureSize } from "../types.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import { writeEpisode } from "./episode_file.ts";
 import { COMMON_OPTIONS, type OptionTable, type OptionValues } from "./options.ts";
 import { createPolicy, POLICY_OPTIONS } from "./policies.ts";
 import { checkCamera, SCENE_OPTIONS, sceneFolderOf, SIZE_OPTION, sizeOf } from "./scenes.ts";
 import { createProgress } from "./terminal.ts";
-
-/** Name and version of the shape of episode.json. */
-const EPISODE_SCHEMA = "pi0.episode/1";
 
 /** Physics and the expert keep the thread to themselves: without a pause nobody hears Ctrl-C. */
 const STEPS_PER_PAUSE = 10;
@@ -151,6 +149,7 @@ export const sim = defineCommand({
         seed: options.seed,
         replanSteps: options.replanSteps,
         stopAtSuccess: options.stopAtSuccess,
+        clock,
         signal,
         onStep: async (step) => {
           await pictures.take(step);
@@ -162,7 +161,8 @@ export const sim = defineCommand({
       progress.end();
     }
     await pictures.writeSheet();
-    await writeEpisode(`${options.out}/episode.json`, episode, environment, context);
+    const versions = { pi0: context.version, deno: Deno.version.deno, physics: environment.engine };
+    await writeEpisode(`${options.out}/episode.json`, episode, versions);
     report(episode, pictures.count, options, context);
     if (episode.error !== undefined) throw new SimulationError(`The episode broke off: ${episode.error}`);
     return 0;
@@ -217,20 +217,6 @@ class Pictures {
     const sheet = contactSheet([...this.#tiles.values()].flat(), SHEET_COLUMNS);
     await writeWhole(`${this.#options.out}/contact_sheet.png`, encodePng(sheet), "the contact sheet");
   }
-}
-
-async function writeEpisode(
-  path: string,
-  { steps, ...about }: Episode,
-  environment: Environment,
-  { version }: CommandContext,
-): Promise<void> {
-  const versions = { pi0: version, deno: Deno.version.deno, physics: environment.engine };
-  const facts = Object.entries({ schema: EPISODE_SCHEMA, versions, ...about });
-  const head = facts.map(([name, value]) => ` ${JSON.stringify(name)}: ${JSON.stringify(value)},\n`).join("");
-  // One line per step: a reader finds a step, and a tool a line.
-  const lines = steps.map((step) => `  ${JSON.stringify(step)}`).join(",\n");
-  await writeWhole(path, `{\n${head} "steps": [\n${lines}\n ]\n}\n`, "the episode");
 }
 
 function report(episode: Episode, pictures: number, options: SimOptions, { terminal }: CommandContext): void {

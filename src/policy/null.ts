@@ -28,6 +28,7 @@ export class NullPolicy implements Policy {
   readonly actionDim: number;
   readonly checkpointHash = null;
   readonly metadata: Metadata = {};
+  readonly looks = false;
   readonly #options: NullOptions;
   #worker: Worker | undefined;
   #burns = 0;

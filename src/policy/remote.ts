@@ -77,6 +77,8 @@ export class RemotePolicy implements Policy {
   actionDim: number;
   checkpointHash: string | null = null;
   metadata: Metadata = {};
+  /** Until the server says that its policy does not, it looks. */
+  looks = true;
 
   constructor(options: RemoteOptions) {
     this.#options = options;
@@ -175,6 +177,7 @@ export class RemotePolicy implements Policy {
     if (typeof info.actionHorizon === "number") this.actionHorizon = info.actionHorizon;
     if (typeof info.actionDim === "number") this.actionDim = info.actionDim;
     if (typeof info.checkpointHash === "string") this.checkpointHash = info.checkpointHash;
+    this.looks = info.looks !== false;
     const { metadata } = info;
     if (typeof metadata === "object" && metadata !== null && !Array.isArray(metadata)) {
       this.metadata = metadata as Metadata;
@@ -183,7 +186,19 @@ export class RemotePolicy implements Policy {
   }
 
   async infer(observation: Observation, signal: AbortSignal): Promise<ActionChunk> {
-    return (await this.ask(observation, signal)).chunk;
+    const { chunk, previous, startedMs, sentMs, receivedMs, finishedMs, bytesOut, bytesIn } = await this.ask(
+      observation,
+      signal,
+    );
+    const travel = {
+      encodeMs: sentMs - startedMs,
+      roundTripMs: receivedMs - sentMs,
+      decodeMs: finishedMs - receivedMs,
+      bytesOut,
+      bytesIn,
+      previous,
+    };
+    return { ...chunk, travel };
   }
 
   /**

@@ -16,6 +16,7 @@ export class ReplayPolicy implements Policy {
   readonly actionDim: number;
   readonly checkpointHash = null;
   readonly metadata: Metadata;
+  readonly looks = false;
   readonly #rows: readonly (readonly number[])[];
 
   constructor(name: string, rows: readonly (readonly number[])[]) {

@@ -38,6 +38,10 @@ class SeeingPolicy implements Policy {
     return this.#policy.metadata;
   }
 
+  get looks() {
+    return this.#policy.looks ?? true;
+  }
+
   warmUp(signal: AbortSignal): Promise<void> {
     return this.#policy.warmUp(signal);
   }

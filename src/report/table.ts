@@ -1,5 +1,5 @@
 /**
- * Benchmark results as text tables of at most 120 columns.
+ * Results as text tables of at most 120 columns; here those of benchmarks.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export interface TableOptions {
 }
 
 /** One column: its header, one or two lines high, and its cells from the top. */
-interface Column {
+export interface Column {
   readonly header: readonly string[];
   readonly cells: readonly string[];
   readonly align?: "left";
@@ -135,8 +135,13 @@ function sumOfParts({ decomposition }: TransportSummary): number | undefined {
   return Object.values(decomposition).reduce((sum: number, part: number) => sum + part, 0);
 }
 
-/** Two spaces between columns, or one where two do not fit. */
-function renderTable(title: string, columns: readonly Column[], { color }: TableOptions): string {
+/**
+ * A title, headers and rows. Two spaces between columns, or one where two do not fit.
+ *
+ * @param columns at least one; all with as many header lines and cells as the first.
+ * @returns lines that end with a newline each.
+ */
+export function renderTable(title: string, columns: readonly Column[], { color }: TableOptions): string {
   const paint = (style: string, text: string) => color ? `${style}${text}${PLAIN}` : text;
   const widths = columns.map(({ header, cells }) => Math.max(...[...header, ...cells].map((text) => text.length)));
   const wide = widths.reduce((sum, width) => sum + width, 2 * (columns.length - 1)) <= MAX_WIDTH;

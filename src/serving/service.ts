@@ -136,6 +136,7 @@ export class PolicyService implements Service {
       controlHz: profile.controlHz,
       defaultPrompt: defaultPrompt ?? null,
       checkpointHash: policy.checkpointHash,
+      looks: policy.looks ?? true,
       maxMessageBytes,
       metadata: policy.metadata,
     };

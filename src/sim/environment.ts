@@ -48,6 +48,10 @@ export function objectPoseOf(task: Task, seed: number): Float64Array {
   return pose;
 }
 
+function blackImage(sidePx: number): Image {
+  return { width: sidePx, height: sidePx, layout: "hwc", data: new Uint8Array(3 * sidePx * sidePx) };
+}
+
 export class AlohaEnvironment implements Environment {
   readonly scene: string;
   readonly engine: string;
@@ -152,12 +156,13 @@ export class AlohaEnvironment implements Environment {
     this.#episode = undefined;
   }
 
-  observe(): Observation {
+  observe({ drawn = true }: { readonly drawn?: boolean } = {}): Observation {
     const { seed, objectPose } = this.#running();
     const images: Record<string, Image> = {};
     for (const name of this.#observed) {
-      const picture = this.render(ROBOT_CAMERAS[name] ?? name, RENDERED);
-      images[name] = resizeWithPad(picture, OBSERVED_PX, OBSERVED_PX);
+      images[name] = drawn
+        ? resizeWithPad(this.render(ROBOT_CAMERAS[name] ?? name, RENDERED), OBSERVED_PX, OBSERVED_PX)
+        : blackImage(OBSERVED_PX);
     }
     const simulation = { task: this.task, seed, step: this.#step, objectPose };
     return { images, state: this.state, prompt: this.prompt, simulation };

@@ -83,6 +83,7 @@ export class ExpertPolicy implements Policy {
   readonly actionDim = ACTION_DIM;
   readonly checkpointHash = null;
   readonly metadata: Metadata = {};
+  readonly looks = false;
   readonly #scene: SceneFiles;
   #planner: Promise<Planner> | undefined;
   readonly #plans = new Map<string, Float64Array>();

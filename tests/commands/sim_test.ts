@@ -11,7 +11,7 @@ import { sim } from "../../src/commands/sim.ts";
 import { simRender } from "../../src/commands/sim_render.ts";
 import { PolicyError, UsageError } from "../../src/errors.ts";
 import { decodePng } from "../../src/image.ts";
-import type { EpisodeStep } from "../../src/rollout/episode.ts";
+import type { Episode, EpisodeStep } from "../../src/rollout/episode.ts";
 import { listenTcp } from "../../src/transport/tcp.ts";
 import type { Image } from "../../src/types.ts";
 import { runProgram as runChild, SOURCE, startServer } from "../support/program.ts";
@@ -72,7 +72,7 @@ const namesIn = async (folder: string) =>
 const readImage = async (path: string): Promise<Image> => decodePng(await Deno.readFile(path));
 
 const readEpisode = async (folder: string) =>
-  JSON.parse(await Deno.readTextFile(`${folder}/episode.json`)) as Record<string, unknown> & { steps: EpisodeStep[] };
+  JSON.parse(await Deno.readTextFile(`${folder}/episode.json`)) as Episode & Record<string, unknown>;
 
 /** Options of an episode that does not take long. */
 const SHORT = ["--max-steps", "20", "--every", "10", "--size", "160x120"];
@@ -357,9 +357,7 @@ Deno.test("episode.json holds every step whole, one in a line", () =>
   inFolder(async (folder) => {
     await run(["sim", ...SHORT, "--task", "insertion", "--replan-steps", "7", "--out", folder, "--json"]);
     const text = await Deno.readTextFile(`${folder}/episode.json`);
-    const { steps, start, versions, ...about } = await readEpisode(folder) as Record<string, unknown> & {
-      steps: EpisodeStep[];
-      start: EpisodeStep;
+    const { steps, start, requests, versions, durationMs, ...about } = await readEpisode(folder) as Episode & {
       versions: Record<string, string>;
     };
     assert.deepEqual(about, {
@@ -371,6 +369,8 @@ Deno.test("episode.json holds every step whole, one in a line", () =>
       policy: "expert",
       controlHz: 50,
       replanSteps: 7,
+      whileWaiting: "hold",
+      pace: { kind: "fast", delayMs: 0 },
       maxReward: 0,
       success: false,
       firstStepOfReward: { 1: null, 2: null, 3: null, 4: null },
@@ -378,9 +378,13 @@ Deno.test("episode.json holds every step whole, one in a line", () =>
     assert.deepEqual(Object.keys(versions), ["pi0", "deno", "physics"]);
     assert.match(versions.physics!, /^MuJoCo \d+\.\d+\.\d+$/);
     assert.deepEqual(Object.keys(start), ["agent_pos", "qpos", "qvel"]);
+    assert.ok(durationMs > 0);
+    assert.deepEqual(requests.map(({ step, executedRows }) => [step, executedRows]), [[0, 7], [7, 7], [14, 6]]);
+    for (const request of requests) assert.ok(text.includes(`\n  ${JSON.stringify(request)}`));
     assert.equal(steps.length, 20);
-    for (const step of steps) {
-      assert.deepEqual(Object.keys(step), ["action", "agent_pos", "qpos", "qvel", "reward"]);
+    for (const [i, step] of steps.entries()) {
+      assert.deepEqual([step.request, step.row], [Math.floor(i / 7), i % 7]);
+      assert.deepEqual(Object.keys(step), ["action", "agent_pos", "qpos", "qvel", "reward", "request", "row"]);
       const lengths = [step.action, step.agent_pos, step.qpos, step.qvel].map(({ length }) => length);
       assert.deepEqual(lengths, [14, 14, 30, 28]);
       assert.ok(text.includes(`\n  ${JSON.stringify(step)}`));

@@ -49,12 +49,18 @@ Deno.test("withoutSimulation() says of itself what the policy says at that momen
   let warmUps = 0;
   inside.warmUp = () => Promise.resolve(void warmUps++);
   const policy = withoutSimulation(inside);
-  const about = ({ name, actionHorizon, actionDim, checkpointHash, metadata }: Policy) => {
-    return { name, actionHorizon, actionDim, checkpointHash, metadata };
+  const about = ({ name, actionHorizon, actionDim, checkpointHash, metadata, looks = true }: Policy) => {
+    return { name, actionHorizon, actionDim, checkpointHash, metadata, looks };
   };
   assert.deepEqual(about(policy), about(inside));
   // A far policy learns its shape while it warms up.
-  Object.assign(inside, { actionHorizon: 7, actionDim: 5, checkpointHash: null, metadata: { late: true } });
+  Object.assign(inside, {
+    actionHorizon: 7,
+    actionDim: 5,
+    checkpointHash: null,
+    metadata: { late: true },
+    looks: false,
+  });
   await policy.warmUp(still);
   assert.deepEqual(about(policy), about(inside));
   assert.equal(policy.actionHorizon, 7);

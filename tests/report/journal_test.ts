@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type JournalEvent, openJournal } from "../../src/report/journal.ts";
+import { type JournalEvent, journalPath, openJournal, readJournal } from "../../src/report/journal.ts";
 
 const run: JournalEvent = { event: "run", startedAt: "2026-01-02T03:04:05Z", command: ["bench"] };
 const connect: JournalEvent = { event: "connect", transport: "tcp", round: 0, worker: 0, startedMs: 0, discarded: 2 };
@@ -83,4 +83,27 @@ Deno.test({
       assert.throws(() => journal.append(sample), new RegExp(`Cannot write to "${journal.path}"`));
     });
   },
+});
+
+Deno.test("readJournal() gives back what was appended, and cuts off a line that was not finished", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const out = `${folder}/eval.json`;
+    assert.deepEqual(await readJournal(out), [], "there is none yet");
+    {
+      using journal = openJournal<{ readonly n: number }>(out);
+      for (const n of [1, 2]) journal.append({ n });
+    }
+    await Deno.writeTextFile(journalPath(out), '{"n":3,"café":"', { append: true });
+    assert.deepEqual(await readJournal(out), [{ n: 1 }, { n: 2 }]);
+    {
+      using journal = openJournal<{ readonly n: number }>(out);
+      journal.append({ n: 4 });
+    }
+    assert.deepEqual(await readJournal(out), [{ n: 1 }, { n: 2 }, { n: 4 }]);
+    await Deno.writeTextFile(journalPath(out), "nonsense\n");
+    await assert.rejects(readJournal(out), /Cannot read ".*eval\.json\.partial\.jsonl": remove it to begin anew/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { systemClock } from "../../src/clock.ts";
 import { toChw, toHwc } from "../../src/image.ts";
 import { exampleObservations, loadFrames } from "../../src/robot/frames.ts";
 import { ROBOT_NAMES, ROBOTS } from "../../src/robot/mod.ts";
@@ -53,6 +54,7 @@ Deno.test("loadFrames() gives what the simulator plays and draws today", async (
     seed: first!.simulation.seed,
     replanSteps: 50,
     stopAtSuccess: false,
+    clock: systemClock,
     signal: new AbortController().signal,
     onStep: (step) => {
       const frame = moments.get(step);

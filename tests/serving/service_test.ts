@@ -193,6 +193,7 @@ Deno.test("PolicyService says what it is, to a request and on its page alike", a
     controlHz: 50,
     defaultPrompt: "fold the towel",
     checkpointHash: "c0".repeat(32),
+    looks: true,
     maxMessageBytes: 1_000_000,
     metadata: { reset_pose: [0, -1.5, 1.5] },
   });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
+import { systemClock } from "../../src/clock.ts";
 import { PolicyError } from "../../src/errors.ts";
 import { playEpisode } from "../../src/rollout/episode.ts";
 import { ExpertPolicy } from "../../src/sim/expert.ts";
@@ -130,6 +131,7 @@ async function succeed(scene: "builtin" | "gym-aloha", task: TaskName): Promise<
       seed,
       replanSteps: 10,
       stopAtSuccess: false,
+      clock: systemClock,
       signal: endless,
     });
     assert.equal(episode.steps.length, 400);

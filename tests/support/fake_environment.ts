@@ -30,6 +30,8 @@ export class FakeEnvironment implements Environment {
   readonly resets: number[] = [];
   /** Steps at which it was looked at. */
   readonly observed: number[] = [];
+  /** Those of them with pictures. */
+  readonly drawn: number[] = [];
   stepCount = 0;
   readonly #options: FakeEnvironmentOptions;
   #sum = new Float64Array(2);
@@ -69,8 +71,9 @@ export class FakeEnvironment implements Environment {
     this.#last = new Float64Array(2);
   }
 
-  observe(): Observation {
+  observe({ drawn = true }: { readonly drawn?: boolean } = {}): Observation {
     this.observed.push(this.stepCount);
+    if (drawn) this.drawn.push(this.stepCount);
     const { task, stepCount: step } = this;
     const simulation = { task, seed: this.resets.at(-1)!, step, objectPose: new Float64Array(7) };
     return { images: { front: tinyImage(step, "hwc") }, state: this.state, prompt: this.prompt, simulation };

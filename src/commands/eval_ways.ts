@@ -1,0 +1,113 @@
+/**
+ * The modes of `pi0 eval`: the ways on which observations reach a policy.
+ *
+ * @module
+ */
+
+import { UsageError } from "../errors.ts";
+import { ROBOTS } from "../robot/mod.ts";
+import { PolicyService } from "../serving/service.ts";
+import { type Portal, PORTALS, urlOf } from "../transport/mod.ts";
+import type { Listener } from "../transport/transport.ts";
+import type { Metadata } from "../types.ts";
+import type { CommandContext } from "./command.ts";
+import { parseNamedUrl } from "./eval_plan.ts";
+import type { OptionValues } from "./options.ts";
+import { createPolicy, type POLICY_OPTIONS } from "./policies.ts";
+import { findTargets } from "./targets.ts";
+
+/** One mode. */
+export interface Way {
+  /** What it is called in results. */
+  readonly mode: string;
+  /** Where the policy is; absent where it runs in the thread that plays the episode. */
+  readonly url?: string;
+  readonly transport?: string;
+  /** What the server says of itself. */
+  readonly server?: Metadata;
+}
+
+export interface WayOptions extends OptionValues<typeof POLICY_OPTIONS> {
+  readonly mode: "local" | "remote" | "compare";
+  readonly url: readonly string[];
+  readonly transport: string | undefined;
+  readonly openpi: boolean;
+  readonly token: string | undefined;
+  readonly noWarm: boolean;
+  readonly timeoutMs: number;
+  readonly connectTimeoutMs: number;
+}
+
+export interface Ways extends AsyncDisposable {
+  readonly ways: readonly Way[];
+}
+
+export const LOCAL = "local";
+
+/**
+ * Finds the ways, asking the servers. To compare without a URL, a server is opened here, with the same policy.
+ *
+ * @throws {UsageError} where two ways have one name, or a URL and the transport do not fit.
+ * @throws {TransportError} {PolicyError} where a server cannot be asked.
+ */
+export async function findWays(options: WayOptions, context: CommandContext): Promise<Ways> {
+  await using stack = new AsyncDisposableStack();
+  const ways: Way[] = options.mode === "remote" ? [] : [{ mode: LOCAL }];
+  if (options.mode !== "local") {
+    const own = options.url.length === 0 ? stack.use(await openOwnServer(options, context)) : undefined;
+    const servers = own === undefined ? options.url.map(parseNamedUrl) : [{ url: own.url }];
+    const transport = own === undefined ? options.transport : options.transport ?? "all";
+    for (const { name, url } of servers) {
+      const target = { ...options, mode: "remote" as const, url, transport };
+      await using found = await findTargets(target, ROBOTS.aloha, context);
+      const several = found.targets.length > 1;
+      for (const { transport, url } of found.targets) {
+        const mode = name === undefined ? transport : several ? `${name}-${transport}` : name;
+        ways.push({ mode, url, transport, ...(found.info === null ? {} : { server: found.info }) });
+      }
+    }
+  }
+  const modes = ways.map(({ mode }) => mode);
+  const twice = modes.find((mode, i) => modes.indexOf(mode) !== i);
+  if (twice !== undefined) {
+    throw new UsageError(`Cannot call two modes ${twice}: name the servers with --url NAME=URL, each differently`);
+  }
+  const moved = stack.move();
+  return { ways, [Symbol.asyncDispose]: () => moved.disposeAsync() };
+}
+
+/** A server in this process, on free ports of this machine, with the policy that was asked for. */
+async function openOwnServer(
+  options: WayOptions,
+  { clock, signal, version }: CommandContext,
+): Promise<AsyncDisposable & { readonly url: string }> {
+  await using stack = new AsyncDisposableStack();
+  const profile = ROBOTS.aloha;
+  const upstream = { token: options.token, openpi: options.openpi, warm: !options.noWarm };
+  const policy = stack.use(await createPolicy({ profile, clock, options, upstream, onRetry: () => undefined }));
+  const maxMessageBytes = 16_000_000;
+  const limits = { maxMessageBytes, maxConnections: 1024, messageMs: 30_000, idleMs: 3_600_000 };
+  const service = new PolicyService({
+    policy,
+    profile,
+    clock,
+    queueCapacity: 1024,
+    maxSessions: 1024,
+    maxMessageBytes,
+    version,
+    residentBytes: () => Deno.memoryUsage().rss,
+    ...(options.token === undefined ? {} : { token: options.token }),
+  });
+  const hostname = "127.0.0.1";
+  const urls: Record<string, string> = {};
+  for (const portal of Object.values<Portal>(PORTALS)) {
+    const listener: Listener = portal.listen(service, { hostname, port: 0, clock, limits });
+    stack.defer(() => listener.close(0));
+    for (const transport of portal.serves) urls[transport] = urlOf(transport, hostname, listener.port);
+  }
+  service.portals = urls;
+  await policy.warmUp(signal);
+  service.start();
+  const moved = stack.move();
+  return { url: urls.http!, [Symbol.asyncDispose]: () => moved.disposeAsync() };
+}
