@@ -20,7 +20,7 @@ interface Entry extends CommandSummary {
 
 export const COMMANDS = {
   serve: {
-    summary: "put a policy behind HTTP, WebSocket and TCP at once",
+    summary: "put a policy behind HTTP, WebSocket, TCP and QUIC at once",
     example: { command: "pi0 serve", text: "Serve the null policy on this machine." },
     load: async () => (await import("./serve.ts")).serve as unknown as Command,
   },
@@ -31,6 +31,10 @@ export const COMMANDS = {
       text: "Compare every way of reaching that server.",
     },
     load: async () => (await import("./bench.ts")).bench as unknown as Command,
+  },
+  link: {
+    summary: "probe the way to a server, and say which transport to use",
+    load: async () => (await import("./link.ts")).link as unknown as Command,
   },
 } satisfies Record<string, Entry>;
 

@@ -19,7 +19,7 @@ export interface TableOptions {
 }
 
 /** One column: its header, one or two lines high, and its cells from the top. */
-interface Column {
+export interface Column {
   readonly header: readonly string[];
   readonly cells: readonly string[];
   readonly align?: "left";
@@ -72,6 +72,21 @@ export function latencyTable(summaries: readonly TransportSummary[], options: Ta
     ],
     options,
   );
+}
+
+/**
+ * Which connections took no time to connect, because their first request travelled within the handshake.
+ *
+ * @returns a line per transport that was granted it, each with a newline.
+ */
+export function zeroRttNotes(summaries: readonly TransportSummary[]): string {
+  return summaries.flatMap(({ transport, zeroRttConnects, connectMs }) =>
+    zeroRttConnects === undefined ? [] : [
+      `${transport}: ${zeroRttConnects} of ${
+        connectMs?.count ?? 0
+      } connections by 0-RTT, which take no time to connect\n`,
+    ]
+  ).join("");
 }
 
 /**
@@ -135,8 +150,12 @@ function sumOfParts({ decomposition }: TransportSummary): number | undefined {
   return Object.values(decomposition).reduce((sum: number, part: number) => sum + part, 0);
 }
 
-/** Two spaces between columns, or one where two do not fit. */
-function renderTable(title: string, columns: readonly Column[], { color }: TableOptions): string {
+/**
+ * A title and columns of text; two spaces between columns, or one where two do not fit.
+ *
+ * @returns lines that end with a newline each.
+ */
+export function renderTable(title: string, columns: readonly Column[], { color }: TableOptions): string {
   const paint = (style: string, text: string) => color ? `${style}${text}${PLAIN}` : text;
   const widths = columns.map(({ header, cells }) => Math.max(...[...header, ...cells].map((text) => text.length)));
   const wide = widths.reduce((sum, width) => sum + width, 2 * (columns.length - 1)) <= MAX_WIDTH;
