@@ -4,8 +4,8 @@
  *     deno task bench:transport [-n REQUESTS] [--out FILE]
  *
  * Method: one `pi0 serve --policy null` on loopback, in a process of its own; beside it a server that only takes as many
- * bytes and sends as many back, on raw TCP, on the runtime's HTTP server with `fetch`, and on its WebSocket server with
- * its WebSocket client; and, where Python with venv is there, a null server of openpi's protocol on `websockets`, asked
+ * bytes and sends as many back, on raw TCP, on the runtime's HTTP server with `fetch`, on its WebSocket server with its
+ * WebSocket client, on Node's TLS and HTTPS, on a stream of QUIC, and on one inside a minimal relay; and, where Python with venv is there, a null server of openpi's protocol on `websockets`, asked
  * by the same client as pi0's. All are measured in turns, in random order, in the same run; only ratios within a run
  * mean something. "alone" is pi0's transport with 150 KB of padding, which the server answers without reading. Also: server time beside the policy, the start of the program, answers while a model burns a core,
  * and memory over many requests.
@@ -28,15 +28,27 @@ import { breakdownTable, latencyTable } from "../src/report/table.ts";
 import { exampleObservations } from "../src/robot/frames.ts";
 import { ROBOTS } from "../src/robot/mod.ts";
 import { transportOf, TRANSPORTS } from "../src/transport/mod.ts";
+import type { Trust } from "../src/transport/transport.ts";
 import { makePadding } from "../src/wire/padding.ts";
 import { SOURCE, startServer } from "../tests/support/program.ts";
+import {
+  bareHttp,
+  bareHttps,
+  bareQuic,
+  bareQuicRelay,
+  type BareSocket,
+  bareTcp,
+  bareTls,
+  bareWs,
+} from "./bare_sockets.ts";
 import { startPythonServer } from "./python_server.ts";
-import { findWan, measureWan, ROUND_TRIP_MS } from "./wan.ts";
+import { findWan, measureWan } from "./wan.ts";
 
 const { values } = parseArgs({
   options: { requests: { type: "string", short: "n", default: "2000" }, out: { type: "string" } },
 });
 const count = Number(values.requests);
+const ROUND_TRIP_MS = 80;
 /** Sizes of pi0's own messages on tcp, so that the bare sockets carry as much. */
 const REQUEST_BYTES = 150_619;
 const REPLY_BYTES = 2_932;
@@ -47,13 +59,13 @@ const profile = ROBOTS.aloha;
 const observations = await exampleObservations(profile, { seed: 0 });
 const print = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(text + "\n"));
 
-function pi0Target(transport: string, url: string, openpi = false): Target {
+function pi0Target(transport: string, url: string, trust?: Trust, openpi = false): Target {
   return {
     transport,
     url,
     open: (): Client => {
       const limits = { connectMs: 5000, requestMs: 10_000 };
-      const shared = { url, profile, clock, ...limits, token: undefined, warm: !openpi, timing: true };
+      const shared = { url, profile, clock, ...limits, token: undefined, trust, warm: !openpi, timing: true };
       return measuredClient(remotePolicy({ ...shared, openpi, exact: false }), observations, { warm: !openpi });
     },
   };
@@ -86,59 +98,19 @@ function bareTarget(transport: string, url: string, open: () => Promise<BareSock
   };
 }
 
-interface BareSocket {
-  exchange(message: Uint8Array<ArrayBuffer>): Promise<void>;
-  close(): unknown;
-}
-
 /** A transport of pi0 with a message that is not read: what it costs apart from encoding and decoding. */
-async function paddingSocket(url: string): Promise<BareSocket> {
+async function paddingSocket(url: string, trust?: Trust): Promise<BareSocket> {
   const { name, url: completed } = transportOf(new URL(url));
   const limits = { connectMs: 5000, maxMessageBytes: 1e6 };
-  const connection = await TRANSPORTS[name].connect(completed, { clock, ...limits });
+  const connection = await TRANSPORTS[name].connect(completed, {
+    clock,
+    ...limits,
+    ...(trust === undefined ? {} : { trust }),
+  });
   const padding = makePadding(REQUEST_BYTES);
   return {
     exchange: async () => void await connection.request(padding),
     close: () => connection[Symbol.asyncDispose](),
-  };
-}
-
-async function bareTcp(port: number): Promise<BareSocket> {
-  const connection = await Deno.connect({ hostname: "127.0.0.1", port });
-  connection.setNoDelay(true);
-  const reply = new Uint8Array(REPLY_BYTES);
-  return {
-    async exchange(message) {
-      for (let sent = 0; sent < message.length;) sent += await connection.write(message.subarray(sent));
-      for (let got = 0; got < REPLY_BYTES;) got += await connection.read(reply.subarray(got)) ?? REPLY_BYTES;
-    },
-    close: () => connection.close(),
-  };
-}
-
-function bareHttp(port: number): Promise<BareSocket> {
-  const client = Deno.createHttpClient({ poolMaxIdlePerHost: 1 });
-  const exchange = async (message: Uint8Array<ArrayBuffer>) => {
-    const response = await fetch(`http://127.0.0.1:${port}/`, { method: "POST", body: message, client });
-    await response.arrayBuffer();
-  };
-  return Promise.resolve({ exchange, close: () => client.close() });
-}
-
-async function bareWs(port: number): Promise<BareSocket> {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
-  socket.binaryType = "arraybuffer";
-  await new Promise((resolve, reject) => {
-    socket.onopen = resolve;
-    socket.onerror = reject;
-  });
-  return {
-    exchange: (message) =>
-      new Promise((resolve) => {
-        socket.onmessage = () => resolve();
-        socket.send(message);
-      }),
-    close: () => socket.close(),
   };
 }
 
@@ -149,9 +121,11 @@ async function startEcho() {
     stdout: "piped",
   }).spawn();
   const reader = child.stdout.getReader();
-  const ports: { tcp: number; web: number } = JSON.parse(new TextDecoder().decode((await reader.read()).value));
+  const { ports, cert }: { ports: Record<"tcp" | "web" | "tls" | "https" | "quic" | "relay", number>; cert: string } =
+    JSON.parse(new TextDecoder().decode((await reader.read()).value));
   return {
     ports,
+    cert,
     async [Symbol.asyncDispose]() {
       child.kill();
       await reader.cancel();
@@ -235,19 +209,37 @@ const environment = await describeEnvironment(VERSION);
 print(Object.entries(environment).map(([name, value]) => `${name} ${value}`).join(", "));
 
 await using server = await startServer();
+await using secure = await startServer(["--tls"]);
 await using echo = await startEcho();
 await using python = await startPythonServer();
+const pin = ({ ready }: typeof server): Trust => ({ kind: "pin", sha256: (ready.tls as { sha256: string }).sha256 });
+/** Each of pi0's ways, with where it is, whom to trust there, and the bare socket that it is compared with. */
+const { ports, cert } = echo;
+const WAYS: { name: string; url: string; trust?: Trust; bare: string }[] = [
+  { name: "http", url: server.portals.http!, bare: "bare http" },
+  { name: "ws", url: server.portals.ws!, bare: "bare ws" },
+  { name: "tcp", url: server.portals.tcp!, bare: "bare tcp" },
+  { name: "https", url: secure.portals.http!, trust: pin(secure), bare: "bare https" },
+  // The runtime's WebSockets over TLS wait for Nagle's algorithm: the bare connection is the stricter measure.
+  { name: "wss", url: secure.portals.ws!, trust: pin(secure), bare: "bare tls" },
+  { name: "tcps", url: secure.portals.tcp!, trust: pin(secure), bare: "bare tls" },
+  { name: "quic", url: server.portals.quic!, trust: pin(server), bare: "bare quic" },
+  { name: "quic-tcp", url: server.portals["quic-tcp"]!, trust: pin(server), bare: "bare relay" },
+];
+const BARE: [name: string, port: number, open: () => Promise<BareSocket>][] = [
+  ["bare http", ports.web, () => bareHttp(ports.web)],
+  ["bare ws", ports.web, () => bareWs(ports.web)],
+  ["bare tcp", ports.tcp, () => bareTcp(ports.tcp, REPLY_BYTES)],
+  ["bare https", ports.https, () => bareHttps(ports.https, cert)],
+  ["bare tls", ports.tls, () => bareTls(ports.tls, REPLY_BYTES, cert)],
+  ["bare quic", ports.quic, () => bareQuic(ports.quic, REPLY_BYTES, cert)],
+  ["bare relay", ports.relay, () => bareQuicRelay(ports.relay, REPLY_BYTES, cert)],
+];
 const targets = [
-  pi0Target("http", server.portals.http!),
-  pi0Target("ws", server.portals.ws!),
-  pi0Target("tcp", server.portals.tcp!),
-  bareTarget("bare http", `http://127.0.0.1:${echo.ports.web}`, () => bareHttp(echo.ports.web)),
-  bareTarget("bare ws", `ws://127.0.0.1:${echo.ports.web}`, () => bareWs(echo.ports.web)),
-  bareTarget("bare tcp", `tcp://127.0.0.1:${echo.ports.tcp}`, () => bareTcp(echo.ports.tcp)),
-  ...(["http", "ws", "tcp"] as const).map((name) =>
-    bareTarget(`${name} alone`, server.portals[name]!, () => paddingSocket(server.portals[name]!))
-  ),
-  ...(python.url === undefined ? [] : [pi0Target("python ws", python.url, true)]),
+  ...WAYS.map(({ name, url, trust }) => pi0Target(name, url, trust)),
+  ...WAYS.map(({ name, url, trust }) => bareTarget(`${name} alone`, url, () => paddingSocket(url, trust))),
+  ...BARE.map(([name, port, open]) => bareTarget(name, `127.0.0.1:${port}`, open)),
+  ...(python.url === undefined ? [] : [pi0Target("python ws", python.url, undefined, true)]),
 ];
 if (python.url === undefined) print(`Python's websockets server is left out: ${python.reason}`);
 
@@ -258,18 +250,18 @@ for await (const measured of runRounds({ ...plan, targets, random: seededRandom(
 }
 const summaries = runs.map(summarizeTransport);
 print("\n" + latencyTable(summaries, { color: false }));
-print(breakdownTable(summaries.slice(0, 3), { color: false }));
+print(breakdownTable(summaries.slice(0, WAYS.length), { color: false }));
 
 const p50 = (name: string) => summaries.find(({ transport }) => transport === name)?.latencyMs?.p50Ms;
 const verdicts: { what: string; value: number; limit: number }[] = [];
 const judge = (what: string, value: number | undefined, limit: number) =>
   value !== undefined && verdicts.push({ what, value, limit });
 const ratio = (a: string, b: string) => p50(a) === undefined || p50(b) === undefined ? undefined : p50(a)! / p50(b)!;
-for (const name of ["http", "ws", "tcp"]) {
-  judge(`p50 of ${name} / bare ${name}`, ratio(name, `bare ${name}`), 1.5);
-  judge(`p50 of ${name} without encoding and decoding / bare ${name}`, ratio(`${name} alone`, `bare ${name}`), 1.5);
+for (const { name, bare } of WAYS) {
+  judge(`p50 of ${name} / ${bare}`, ratio(name, bare), 1.5);
+  judge(`p50 of ${name} without encoding and decoding / ${bare}`, ratio(`${name} alone`, bare), 1.5);
 }
-for (const name of ["http", "ws", "tcp"]) {
+for (const { name } of WAYS) {
   const residences = runs.find(({ transport }) => transport === name)!.samples.flatMap(({ previous, timing }) =>
     previous?.residenceMs === undefined ? [] : [previous.residenceMs - (timing.infer ?? 0)]
   );
@@ -292,12 +284,11 @@ if ("reason" in wan) {
   print(`the long link is left out: ${wan.reason}`);
 } else {
   for (const [congestion, limit] of [["cubic", 1.05], ["bbr", 1.1]] as const) {
-    for (const { transport, latencyMs } of await measureWan(wan.path, congestion)) {
-      judge(
-        `p50 of ${transport} / ${ROUND_TRIP_MS} ms round trip, ${congestion}`,
-        latencyMs!.p50Ms / ROUND_TRIP_MS,
-        limit,
-      );
+    const link = { roundTripMs: ROUND_TRIP_MS, lossPercent: 0, congestion, cameras: 1 };
+    for (const { way, p50Ms } of (await measureWan(wan.path, link, 100)).rows) {
+      if (way === "quic-tcp" || way.startsWith("openpi")) continue;
+      const most = way === "quic" ? 1.15 : limit;
+      judge(`p50 of ${way} / ${ROUND_TRIP_MS} ms round trip, ${congestion}`, (p50Ms ?? Infinity) / ROUND_TRIP_MS, most);
     }
   }
 }

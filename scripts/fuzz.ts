@@ -18,9 +18,10 @@ import { NullPolicy } from "../src/policy/null.ts";
 import { seededRandom } from "../src/random.ts";
 import { ROBOTS } from "../src/robot/mod.ts";
 import { PolicyService } from "../src/serving/service.ts";
+import { makeIdentity } from "../src/transport/certificate.ts";
 import { type Portal, PORTALS, TRANSPORT_NAMES, type TransportName, TRANSPORTS, urlOf } from "../src/transport/mod.ts";
-import { ByteStream, concatenate } from "../src/transport/stream.ts";
-import type { Listener, Transport } from "../src/transport/transport.ts";
+import { ByteStream, concatenate, type Socket } from "../src/transport/stream.ts";
+import type { Identity, Listener, Transport } from "../src/transport/transport.ts";
 import type { Bytes, Observation } from "../src/types.ts";
 import { Encoder } from "../src/wire/msgpack.ts";
 import { makePadding, PROBE } from "../src/wire/padding.ts";
@@ -65,8 +66,10 @@ export async function fuzz({ transport, frames, seed, onBatch }: FuzzOptions): P
   const service = createService();
   const portal = (Object.values(PORTALS) as Portal[]).find(({ serves }) => serves.includes(transport))!;
   const limits = { maxMessageBytes: MAX_MESSAGE_BYTES, maxConnections: 64, messageMs: 60_000, idleMs: 60_000 };
-  const listener = portal.listen(service, { hostname: "127.0.0.1", port: 0, clock: systemClock, limits });
-  const attack = new Attack(transport, listener, seed);
+  const identity = await makeIdentity({ names: ["127.0.0.1"] });
+  const where = { hostname: "127.0.0.1", port: 0, clock: systemClock, limits };
+  const listener = portal.listen(service, { ...where, ...(portal.encrypted ? { identity } : {}) });
+  const attack = new Attack(transport, listener, identity, seed);
   const rejections: unknown[] = [];
   const onRejection = (event: PromiseRejectionEvent) => {
     event.preventDefault();
@@ -78,7 +81,7 @@ export async function fuzz({ transport, frames, seed, onBatch }: FuzzOptions): P
     while (frame < frames) {
       for (const end = Math.min(frames, frame + BATCH_FRAMES); frame < end; frame++) await attack.sendFrame();
       attack.close();
-      await within("an honest client to be answered", askHonestly(transport, listener));
+      await within("an honest client to be answered", askHonestly(transport, listener, identity));
       await within("connections and sessions to end", awaitSilence(listener, service));
       if (rejections.length > 0) throw rejections[0];
       onBatch?.(frame);
@@ -113,9 +116,10 @@ function createService(): PolicyService {
 }
 
 /** Asks for actions as pi0's own client does, on a connection of its own. */
-async function askHonestly(name: TransportName, listener: Listener): Promise<void> {
+async function askHonestly(name: TransportName, listener: Listener, identity: Identity): Promise<void> {
   const transport: Transport = TRANSPORTS[name];
-  const options = { clock: systemClock, connectMs: HANG_MS, maxMessageBytes: MAX_MESSAGE_BYTES };
+  const trust = { kind: "roots", pem: identity.certPem } as const;
+  const options = { clock: systemClock, connectMs: HANG_MS, maxMessageBytes: MAX_MESSAGE_BYTES, trust };
   await using connection = await transport.connect(new URL(urlOf(name, listener.hostname, listener.port)), options);
   const observation = tinyObservation(PROFILE, 1);
   const reply = await connection.request(encodeRequest(new Encoder(), observation, PROFILE, "openpi", true));
@@ -144,20 +148,23 @@ class Attack {
   last = "";
   readonly #transport: TransportName;
   readonly #listener: Listener;
+  readonly #identity: Identity;
   readonly #random: () => number;
   readonly #messages: readonly Bytes[];
   /** Stands between two frames that are whole. */
   #kept: ByteStream | undefined;
 
-  constructor(transport: TransportName, listener: Listener, seed: number) {
+  constructor(transport: TransportName, listener: Listener, identity: Identity, seed: number) {
     this.#transport = transport;
     this.#listener = listener;
+    this.#identity = identity;
     this.#random = seededRandom(seed);
     this.#messages = realMessages();
   }
 
   sendFrame(): Promise<void> {
-    return this.#below(FRAMES_PER_BROKEN) === 0 ? this.#sendBroken() : this.#sendWhole();
+    const isBroken = this.#below(FRAMES_PER_BROKEN) === 0 || PEERS[this.#transport].opaque;
+    return isBroken ? this.#sendBroken() : this.#sendWhole();
   }
 
   close(): void {
@@ -206,7 +213,7 @@ class Attack {
     }
   }
 
-  async #exhaust(connection: Deno.Conn, stream: ByteStream, bytes: Bytes): Promise<void> {
+  async #exhaust(connection: Socket, stream: ByteStream, bytes: Bytes): Promise<void> {
     try {
       const writing = stream.write(bytes).then(() => connection.closeWrite());
       // Met below: who does not read any more has ended the connection.
@@ -236,11 +243,10 @@ class Attack {
     return concatenate(parts);
   }
 
-  async #dial(): Promise<{ connection: Deno.Conn; stream: ByteStream }> {
+  async #dial(): Promise<{ connection: Socket; stream: ByteStream }> {
     this.connections++;
-    const { hostname, port } = this.#listener;
-    const connection = await within("a connection", Deno.connect({ hostname, port }));
-    connection.setNoDelay(true);
+    const connect = PEERS[this.#transport].connect ?? connectTcp;
+    const connection = await within("a connection", connect(this.#listener, this.#identity));
     return { connection, stream: new ByteStream(connection, systemClock) };
   }
 
@@ -301,6 +307,12 @@ class Attack {
         return bytes;
     }
   }
+}
+
+async function connectTcp({ hostname, port }: Listener): Promise<Socket> {
+  const connection = await Deno.connect({ hostname, port });
+  connection.setNoDelay(true);
+  return connection;
 }
 
 /** Messages that mean something, in both dialects, short ones more often than long ones. */

@@ -7,7 +7,10 @@
 import { readFrame, writeFrames } from "../src/transport/framing.ts";
 import { readBody, readHead } from "../src/transport/http_message.ts";
 import type { TransportName } from "../src/transport/mod.ts";
-import { type ByteStream, concatenate } from "../src/transport/stream.ts";
+import { QUIC_ALPN } from "../src/transport/quic.ts";
+import { QuicSocket } from "../src/transport/quic_socket.ts";
+import { type ByteStream, concatenate, type Socket } from "../src/transport/stream.ts";
+import type { Identity, Listener } from "../src/transport/transport.ts";
 import { OPCODE, readMessage, writeFrame } from "../src/transport/ws_frame.ts";
 import type { Bytes } from "../src/types.ts";
 import { hex, latin1 } from "../tests/support/scripted_socket.ts";
@@ -16,6 +19,10 @@ const MAX_REPLY_BYTES = 1 << 20;
 
 /** One transport's client. */
 export interface Peer {
+  /** Opens what its bytes go over; absent where that is a TCP connection. */
+  connect?(listener: Listener, identity: Identity): Promise<Socket>;
+  /** Only broken conversations are sent: there is nothing that a message could be put into. */
+  readonly opaque?: boolean;
   /** What is sent before the first message. */
   opening(openpi: boolean): Uint8Array;
   /** Reads what is sent before the first reply. */
@@ -32,18 +39,47 @@ export interface Peer {
   receive(stream: ByteStream): Promise<boolean>;
 }
 
+/** The frames of tcp, which quic has on its stream. */
+const FRAMES = {
+  opening: () => concatenate([Uint8Array.of(0, 0, 0, 24), latin1('{"pi0":1,"client":"arm"}')]),
+  opened: () => Promise.resolve(),
+  send: (stream: ByteStream, message: Bytes) => writeFrames(stream, [message]),
+  asides: [hex("00000000")],
+  receive: async (stream: ByteStream) => await readFrame(stream, MAX_REPLY_BYTES, {}) !== undefined,
+} satisfies Peer;
+
 const LIMITS = { masked: false, maxBytes: MAX_REPLY_BYTES };
 
 /** By transport. */
 export const PEERS: Readonly<Record<TransportName, Peer>> = {
-  tcp: {
-    opening: () => concatenate([Uint8Array.of(0, 0, 0, 24), latin1('{"pi0":1,"client":"arm"}')]),
-    opened: () => Promise.resolve(),
-    send: (stream, message) => writeFrames(stream, [message]),
-    asides: [hex("00000000")],
-    receive: async (stream) => await readFrame(stream, MAX_REPLY_BYTES, {}) !== undefined,
+  "tcp": FRAMES,
+  "quic": {
+    ...FRAMES,
+    async connect({ hostname, port }, identity) {
+      const caCerts = [identity.certPem];
+      const connection = await Deno.connectQuic({ hostname, port, caCerts, alpnProtocols: [QUIC_ALPN] });
+      return new QuicSocket(connection, await connection.createBidirectionalStream());
+    },
   },
-  http: {
+  "quic-tcp": {
+    opaque: true,
+    opening: () => new Uint8Array(0),
+    opened: () => Promise.resolve(),
+    /** Datagrams that look like QUIC's first ones, which nobody has sealed. */
+    async send(stream, message) {
+      const datagrams: Uint8Array[] = [];
+      for (let at = 0; at < message.length; at += 1200) {
+        const payload = message.subarray(at, at + 1200);
+        const length = payload.length + 22;
+        const header = hex("c3 00000001 08 0102030405060708 00 00 44b0 0000");
+        datagrams.push(concatenate([Uint8Array.of(length >> 8, length & 0xff), header, payload]));
+      }
+      await stream.write(concatenate(datagrams));
+    },
+    asides: [hex("0001 c0"), hex("0007 80 00000000 0000"), hex("0005 40 01020304")],
+    receive: () => Promise.resolve(false),
+  },
+  "http": {
     opening: () => new Uint8Array(0),
     opened: () => Promise.resolve(),
     async send(stream, message) {
@@ -64,7 +100,7 @@ export const PEERS: Readonly<Record<TransportName, Peer>> = {
       return true;
     },
   },
-  ws: {
+  "ws": {
     opening: (openpi) =>
       latin1(
         `GET ${openpi ? "/" : "/ws"} HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +

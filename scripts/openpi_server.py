@@ -1,6 +1,6 @@
 """A stand-in for openpi's policy server: its protocol on the packages that it uses, with a policy that stays put.
 
-python3 scripts/openpi_server.py [--port PORT] [--token TOKEN]
+python3 scripts/openpi_server.py [--host ADDRESS] [--port PORT] [--token TOKEN]
 
 Needs openpi-client, typing_extensions and websockets. Prints one line of JSON with its port when it is ready.
 """
@@ -56,6 +56,7 @@ async def converse(connection):
 
 async def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--token")
     options = parser.parse_args()
@@ -68,7 +69,9 @@ async def main():
             return connection.respond(http.HTTPStatus.UNAUTHORIZED, "wrong key\n")
         return None
 
-    serving = serve(converse, "127.0.0.1", options.port, compression=None, max_size=None, process_request=answer_page)
+    serving = serve(
+        converse, options.host, options.port, compression=None, max_size=None, process_request=answer_page
+    )
     async with serving as server:
         print(json.dumps({"event": "ready", "port": server.sockets[0].getsockname()[1]}), flush=True)
         await server.serve_forever()

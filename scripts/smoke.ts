@@ -76,6 +76,28 @@ await check(`pi0 serve and pi0 bench over ${TRANSPORT_NAMES.join(", ")}`, async 
   );
   assert.equal(await server.stop(), 0);
 });
+await check(
+  "pi0 serve --tls and pi0 bench over https, wss, tcps, quic and quic-tcp, by the certificate's SHA-256",
+  async () => {
+    await using server = await startServer(["--tls"], { program, cwd });
+    const { sha256 } = server.ready.tls as { sha256: string };
+    const args = ["bench", "--url", server.portals.http!, "--cert-sha256", sha256, "--transport", "all", "-n", "20"];
+    const { code, stdout, stderr } = await runProgram([...args, "--json"], { program, cwd });
+    assert.equal(code, 0, stderr);
+    const { summaries } = JSON.parse(stdout) as { summaries: { url: string; count: number; errors: number }[] };
+    assert.deepEqual(
+      summaries.map(({ url, count, errors }) => ({ scheme: new URL(url).protocol, count, errors })),
+      ["https:", "wss:", "tcps:", "quic:", "quic-tcp:"].map((scheme) => ({ scheme, count: 20, errors: 0 })),
+    );
+    assert.equal(await server.stop(), 0);
+  },
+);
+await check("pi0 link", async () => {
+  await using server = await startServer([], { program, cwd });
+  const { code, stdout, stderr } = await runProgram(["link", "--url", server.portals.http!], { program, cwd });
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^Use /m);
+});
 await check("nothing was left in the folder", async () => {
   assert.deepEqual(await Array.fromAsync(Deno.readDir(cwd)), []);
 });

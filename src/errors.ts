@@ -55,6 +55,7 @@ export type TransportErrorCode =
   | "disconnected" // was connected, is no longer
   | "deadline" // the limit for a connect or a request has passed
   | "not_speaking" // something answers, but not this protocol
+  | "untrusted" // something answers, but its certificate is not one that was asked for
   | "refused"; // the server understood and said no (token, limit)
 
 /** Bytes did not travel. */

@@ -18,7 +18,7 @@ async function refused(args: string[], pattern: RegExp, code = 2): Promise<void>
 Deno.test("pi0 --help names every command and its exit codes, on stdout", async () => {
   const { code, stdout, stderr } = await runProgram(["--help"]);
   assert.equal(code, 0);
-  assert.match(stdout, /\n {2}serve .*\n {2}bench /);
+  assert.match(stdout, /\n {2}serve .*\n {2}bench .*\n {2}link /);
   assert.match(stdout, /0 success/);
   assert.equal(stderr, "");
 });
@@ -36,7 +36,7 @@ Deno.test("pi0 --version says the version of the program and of its runtime", as
 });
 
 Deno.test("every command explains itself with examples", async () => {
-  for (const command of ["serve", "bench", "sim", "sim render", "eval", "assets"]) {
+  for (const command of ["serve", "bench", "link", "sim", "sim render", "eval", "assets"]) {
     const { code, stdout } = await runProgram([...command.split(" "), "--help"]);
     assert.equal(code, 0);
     assert.match(stdout, /Examples/);
@@ -64,6 +64,9 @@ Deno.test("a token that no header can carry is refused", () =>
 
 Deno.test("bench of a far server with options of a policy here is refused", () =>
   refused(["bench", "--url", "ws://127.0.0.1:1", "--null-delay-ms", "5"], /give its options to pi0 serve/));
+
+Deno.test("bench with more pictures than the robot sends is refused", () =>
+  refused(["bench", "--mode", "local", "--robot", "droid", "--cameras", "3"], /Cannot send 3 pictures: droid sends 2/));
 
 Deno.test("serve of the null policy with options of a far one is refused", () =>
   refused(["serve", "--openpi"], /Cannot use --openpi with --policy null/));
@@ -114,6 +117,18 @@ Deno.test("bench measures every transport of a server, and its file fits the tab
   assert.equal(await server.stop(), 0);
 });
 
+Deno.test("bench sends as many pictures as it is told, and tells of connections by 0-RTT", async () => {
+  await using server = await startServer();
+  const args = ["bench", "--url", server.portals.quic!, "--insecure", "-n", "4", "--rounds", "2", "--cameras", "4"];
+  const { code, stdout, stderr } = await runProgram([...args, "--json"]);
+  assert.equal(code, 0, stderr);
+  const { summaries, connects } = JSON.parse(stdout);
+  assert.ok(summaries[0].bytesOut > 4 * 150_528);
+  assert.deepEqual(connects.map(({ zeroRtt }: { zeroRtt?: boolean }) => typeof zeroRtt), ["boolean", "boolean"]);
+  const granted = connects.filter(({ zeroRtt }: { zeroRtt: boolean }) => zeroRtt).length;
+  assert.equal(summaries[0].zeroRttConnects ?? 0, granted);
+});
+
 Deno.test("bench with --json prints one JSON document on stdout and nothing else", async () => {
   const { code, stdout, stderr } = await runProgram(["bench", "--mode", "local", "-n", "5", "--json"]);
   assert.equal(code, 0);
@@ -135,8 +150,10 @@ Deno.test("bench keeps the pace it was given and counts from the intended time",
 
 Deno.test("a wrong token is one line and exit code 1, on every transport", async () => {
   await using server = await startServer(["--token", "right"]);
+  const { sha256 } = server.ready.tls as { sha256: string };
   for (const name of TRANSPORT_NAMES) {
-    await refused(["bench", "--url", server.portals[name]!, "--token", "wrong"], /the token is wrong/, 1);
+    const trust = name.startsWith("quic") ? ["--cert-sha256", sha256] : [];
+    await refused(["bench", "--url", server.portals[name]!, "--token", "wrong", ...trust], /the token is wrong/, 1);
   }
   const { code } = await runProgram(["bench", "--url", server.portals.tcp!, "-n", "2"], {
     env: { PI0_TOKEN: "right" },

@@ -13,12 +13,14 @@ import { findWarnings } from "../measure/verdict.ts";
 import { seededRandom } from "../random.ts";
 import { type Journal, openJournal } from "../report/journal.ts";
 import { type BenchResults, RESULTS_SCHEMA, writeResults } from "../report/results.ts";
-import { breakdownTable, latencyTable } from "../report/table.ts";
+import { breakdownTable, latencyTable, zeroRttNotes } from "../report/table.ts";
 import { exampleObservations } from "../robot/frames.ts";
 import { ROBOT_NAMES, ROBOTS } from "../robot/mod.ts";
+import type { RobotProfile } from "../robot/profile.ts";
 import { TRANSPORT_NAMES } from "../transport/mod.ts";
 import type { Metadata } from "../types.ts";
 import { measuredClient } from "./client.ts";
+import { CONGESTION_OPTION, TRUST_OPTIONS } from "./connect.ts";
 import { describeEnvironment } from "./environment.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { COMMON_OPTIONS, type OptionTable, type OptionValues } from "./options.ts";
@@ -30,7 +32,11 @@ import { createProgress } from "./terminal.ts";
 const PINGS = 10;
 
 const OPTIONS = {
-  "url": { kind: "url", group: "Where", help: "Server to measure: http://, ws:// or tcp://; a path is used as typed" },
+  "url": {
+    kind: "url",
+    group: "Where",
+    help: "Server to measure: http, ws, tcp, https, wss, tcps, quic, quic-tcp; a path is used as typed",
+  },
   "transport": {
     kind: "choice",
     choices: [...TRANSPORT_NAMES, "all"],
@@ -52,6 +58,8 @@ const OPTIONS = {
     help: "Speak openpi's own protocol, to any openpi server; nothing else is sent to it",
   },
   "token": { kind: "string", env: "PI0_TOKEN", group: "Where", help: "The server's token" },
+  ...TRUST_OPTIONS,
+  "congestion": { ...CONGESTION_OPTION, group: "Where" },
   "requests": {
     kind: "integer",
     short: "n",
@@ -94,6 +102,13 @@ const OPTIONS = {
   },
   "no-warm": { kind: "flag", group: "How much", help: "Do not open the connection's window after connecting" },
   "robot": { kind: "choice", choices: ROBOT_NAMES, default: "aloha", group: "What", help: "Whose observations" },
+  "cameras": {
+    kind: "integer",
+    min: 1,
+    max: 4,
+    group: "What",
+    help: "Pictures in each observation [those that the robot must send]",
+  },
   "prompt": { kind: "string", group: "What", help: "Instruction to send along" },
   "seed": {
     kind: "integer",
@@ -156,7 +171,9 @@ export const bench = defineCommand({
     checkOptions(options);
     const { clock, signal, terminal } = context;
     const profile = ROBOTS[options.robot];
-    const observations = await exampleObservations(profile, { seed: options.seed, prompt: options.prompt });
+    checkCameras(options.cameras, profile);
+    const { seed, prompt, cameras } = options;
+    const observations = await exampleObservations(profile, { seed, prompt, cameras });
     await using found = await findTargets(options, profile, context);
     const targets = found.targets.map(({ transport, url, open }) => ({
       transport,
@@ -210,6 +227,9 @@ export const bench = defineCommand({
 function checkOptions(options: BenchOptions): void {
   if (options.mode === "local") {
     if (options.url !== undefined) throw new UsageError("Cannot use --url with --mode local: nothing is reached");
+    if (options.insecure || options.ca !== undefined || options.certSha256 !== undefined) {
+      throw new UsageError("Cannot use --ca, --cert-sha256 or --insecure with --mode local: nobody is trusted there");
+    }
     return;
   }
   const own = options.policy !== "null" || options.actionHorizon !== undefined || options.actionDim !== undefined ||
@@ -221,6 +241,14 @@ function checkOptions(options: BenchOptions): void {
   if (options.openpi && options.transport !== undefined && options.transport !== "ws") {
     throw new UsageError(`Cannot use --openpi with --transport ${options.transport}: openpi speaks WebSocket only`);
   }
+}
+
+function checkCameras(count: number | undefined, { name, cameras }: RobotProfile): void {
+  if (count === undefined) return;
+  const least = cameras.filter(({ required }) => required).length;
+  if (count >= least && count <= cameras.length) return;
+  const range = least === cameras.length ? `${least}` : `${least} to ${cameras.length}`;
+  throw new UsageError(`Cannot send ${count} pictures: ${name} sends ${range}`);
 }
 
 /** Measures, shows the progress, and keeps everything as it comes. */
@@ -255,7 +283,9 @@ function print(results: BenchResults, found: Found, { terminal }: CommandContext
     `${found.description}\n${options.robot} observations, ${load}, ${connections}, ` +
       `${options.rounds} rounds in random order, seed ${options.seed}\n\n`,
   );
-  terminal.stdout(`${latencyTable(summaries, { color })}\n${breakdownTable(summaries, { color })}`);
+  terminal.stdout(
+    `${latencyTable(summaries, { color })}${zeroRttNotes(summaries)}\n${breakdownTable(summaries, { color })}`,
+  );
   if (warnings.length > 0) terminal.stdout("\n");
   for (const { transport, message } of warnings) terminal.stdout(`${transport}: ${message}\n`);
   for (const { transport, error } of results.connects) {

@@ -17,6 +17,9 @@ export function measuredClient(
   return {
     connect: (signal) => policy.open(signal),
     ...(warm ? { openWindow: (signal: AbortSignal) => policy.openWindow(signal) } : {}),
+    get zeroRtt() {
+      return policy.zeroRtt;
+    },
     ping: (signal) => policy.probe(signal),
     async ask(index, signal) {
       const { chunk, ...exchange } = await policy.ask(observations[index % observations.length]!, signal);

@@ -7,7 +7,7 @@
 /** Versions, system, processor, and what TCP does here. What cannot be read is left out. */
 export async function describeEnvironment(version: string): Promise<Record<string, string | number>> {
   const cpu = await firstMatch("/proc/cpuinfo", /^model name\s*:\s*(.+)$/m);
-  const congestion = await firstMatch("/proc/sys/net/ipv4/tcp_congestion_control", /^(\S+)/);
+  const congestion = await tcpCongestionControl();
   return {
     pi0: version,
     deno: Deno.version.deno,
@@ -18,6 +18,11 @@ export async function describeEnvironment(version: string): Promise<Record<strin
     ...(cpu === undefined ? {} : { cpu }),
     ...(congestion === undefined ? {} : { tcpCongestionControl: congestion }),
   };
+}
+
+/** What decides how fast this host's TCP sends, unless a route says otherwise; undefined where it does not tell. */
+export function tcpCongestionControl(): Promise<string | undefined> {
+  return firstMatch("/proc/sys/net/ipv4/tcp_congestion_control", /^(\S+)/);
 }
 
 async function firstMatch(path: string, pattern: RegExp): Promise<string | undefined> {

@@ -20,7 +20,7 @@ interface Entry extends CommandSummary {
 
 export const COMMANDS = {
   serve: {
-    summary: "put a policy behind HTTP, WebSocket and TCP at once",
+    summary: "put a policy behind HTTP, WebSocket, TCP and QUIC at once",
     example: { command: "pi0 serve", text: "Serve the null policy on this machine." },
     load: async () => (await import("./serve.ts")).serve as unknown as Command,
   },
@@ -52,6 +52,10 @@ export const COMMANDS = {
   assets: {
     summary: "install the official gym-aloha scene for the simulator",
     load: async () => (await import("./assets.ts")).assets as unknown as Command,
+  },
+  link: {
+    summary: "probe the way to a server, and say which transport to use",
+    load: async () => (await import("./link.ts")).link as unknown as Command,
   },
 } satisfies Record<string, Entry>;
 

@@ -11,8 +11,9 @@ import { readRecording } from "../policy/replay.ts";
 import { withoutSimulation } from "../policy/without_simulation.ts";
 import { seededRandom } from "../random.ts";
 import type { RobotProfile } from "../robot/profile.ts";
+import type { Congestion, Trust } from "../transport/transport.ts";
 import type { Policy } from "../types.ts";
-import { remotePolicy } from "./connect.ts";
+import { checkTrust, remotePolicy } from "./connect.ts";
 import { nearest, type OptionTable, type OptionValues } from "./options.ts";
 
 const GROUP = "Policy";
@@ -25,7 +26,7 @@ export const POLICY_OPTIONS = {
     default: "null",
     group: GROUP,
     help: "Who decides: null (stay where you are), expert (scripted, for simulated worlds), replay:FILE (the actions " +
-      "of an episode.json), or a URL (forward there: ws://, http://, tcp://)",
+      "of an episode.json), or a URL (forward there: ws://, tcp://, quic:// …)",
   },
   "action-horizon": { kind: "integer", min: 1, max: 1000, group: GROUP, help: "Rows that null predicts [the robot's]" },
   "action-dim": { kind: "integer", min: 1, max: 256, group: GROUP, help: "Numbers per row of null [the robot's]" },
@@ -62,7 +63,13 @@ export interface PolicyParts {
   readonly clock: Clock;
   readonly options: OptionValues<typeof POLICY_OPTIONS>;
   /** For a policy behind a URL. */
-  readonly upstream: { readonly token: string | undefined; readonly openpi: boolean; readonly warm: boolean };
+  readonly upstream: {
+    readonly token: string | undefined;
+    readonly trust: Trust | undefined;
+    readonly congestion?: Congestion | undefined;
+    readonly openpi: boolean;
+    readonly warm: boolean;
+  };
   readonly onRetry: (error: Error) => void;
 }
 
@@ -86,7 +93,12 @@ const POLICIES = {
     own: NULL_OPTIONS,
     readsSimulation: false,
     create: (_, { profile, clock, options, upstream }) => {
-      if (upstream.openpi) throw new UsageError("Cannot use --openpi with --policy null: it belongs to a --policy URL");
+      const stray = upstream.openpi
+        ? "--openpi"
+        : upstream.trust !== undefined
+        ? "--ca, --cert-sha256 or --insecure"
+        : "";
+      if (stray !== "") throw new UsageError(`Cannot use ${stray} with --policy null: it belongs to a --policy URL`);
       return new NullPolicy({
         actionHorizon: options.actionHorizon ?? profile.actionHorizon,
         actionDim: options.actionDim ?? profile.actionDim,
@@ -134,6 +146,7 @@ const POLICIES = {
     readsSimulation: true,
     create: (text, { profile, clock, upstream, onRetry }) => {
       if (!URL.canParse(text)) throw new UsageError(`Cannot use --policy ${text}: it is no URL such as ws://host:8000`);
+      checkTrust(upstream.trust, [text]);
       const limits = { connectMs: 5000, requestMs: 30_000 };
       return remotePolicy({ url: text, profile, clock, ...limits, ...upstream, timing: true, exact: true, onRetry });
     },

@@ -7,12 +7,15 @@
 import { UsageError } from "../errors.ts";
 import { ROBOT_NAMES, ROBOTS } from "../robot/mod.ts";
 import { PolicyService } from "../serving/service.ts";
+import { fingerprintOf } from "../transport/certificate.ts";
 import { type Portal, PORTALS, urlOf } from "../transport/mod.ts";
-import type { Listener, ListenLimits, Service } from "../transport/transport.ts";
+import type { Congestion, Identity, Listener, ListenLimits, Service } from "../transport/transport.ts";
 import type { Policy } from "../types.ts";
 import type { Clock } from "../clock.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
-import { checkToken } from "./connect.ts";
+import { checkToken, CONGESTION_OPTION, isLoopback, readTrust, TRUST_OPTIONS } from "./connect.ts";
+import { tcpCongestionControl } from "./environment.ts";
+import { findIdentity, IDENTITY_OPTIONS } from "./identity.ts";
 import { COMMON_OPTIONS, type OptionTable } from "./options.ts";
 import { createPolicy, POLICY_OPTIONS } from "./policies.ts";
 
@@ -46,8 +49,22 @@ const OPTIONS = {
     group: NETWORK,
     help: "Port of tcp; 0 takes a free one",
   },
+  "quic-port": {
+    kind: "port",
+    default: PORTALS.quic.defaultPort,
+    group: NETWORK,
+    help: "UDP port of quic; 0 takes a free one",
+  },
+  "quic-tcp-port": {
+    kind: "port",
+    default: PORTALS["quic-tcp"].defaultPort,
+    group: NETWORK,
+    help: "Port of quic-tcp; 0 takes a free one",
+  },
+  "congestion": { ...CONGESTION_OPTION, group: NETWORK },
   "token": { kind: "string", env: "PI0_TOKEN", group: NETWORK, help: "Let only clients in that know this word" },
   "no-auth": { kind: "flag", group: NETWORK, conflicts: ["token"], help: "Let everybody in, also from the network" },
+  ...IDENTITY_OPTIONS,
   "openpi": { kind: "flag", group: "Forwarding", help: "The --policy URL is a server of openpi's own protocol" },
   "upstream-token": {
     kind: "string",
@@ -56,6 +73,7 @@ const OPTIONS = {
     help: "Token of the server at the --policy URL",
   },
   "no-warm": { kind: "flag", group: "Forwarding", help: "Do not open the connection's window after connecting" },
+  ...TRUST_OPTIONS,
   "queue": { kind: "integer", min: 1, max: 10_000, default: 16, group: "Limits", help: "Requests that may wait" },
   "max-connections": {
     kind: "integer",
@@ -88,12 +106,12 @@ const OPTIONS = {
 
 export const serve = defineCommand({
   name: "serve",
-  summary: "put a policy behind HTTP, WebSocket and TCP at once",
+  summary: "put a policy behind HTTP, WebSocket, TCP and QUIC at once",
   description:
-    "Portals: http (POST /infer) and ws (/ws, and openpi's protocol on every other path) share a port, tcp has " +
-    "its own. Pages: /healthz, /readyz, /metrics (Prometheus), /info.\n\n" +
+    "Portals: http (POST /infer) and ws (/ws, and openpi's protocol on every other path) share a port; tcp, quic (UDP) " +
+    "and quic-tcp (QUIC inside TCP) have their own. Pages: /healthz, /readyz, /metrics (Prometheus), /info.\n\n" +
     "Without --host the server is reachable from this machine only. With it, a token is needed, unless --no-auth is " +
-    "typed. Ctrl-C or SIGTERM stop it: requests in flight are answered first.\n\n" +
+    "typed. Over a network, use --tls: without it whoever listens on the way can read the token. Ctrl-C or SIGTERM stop it: requests in flight are answered first.\n\n" +
     "With --policy URL the server forwards: an unmodified openpi client speaks to it on the robot, and the way to the " +
     "far server is that of the URL.",
   options: OPTIONS,
@@ -111,6 +129,10 @@ export const serve = defineCommand({
       command: "pi0 serve --policy tcp://gpu-box:8765 --tcp-port off",
       text: "Give openpi's clients on this robot the tcp portal of a far server.",
     },
+    {
+      command: "PI0_TOKEN=secret pi0 serve --host 0.0.0.0 --tls",
+      text: "The same, encrypted; clients add the --cert-sha256 that it prints.",
+    },
   ],
   async run(options, context) {
     const { terminal, clock, signal, version } = context;
@@ -118,7 +140,9 @@ export const serve = defineCommand({
     requireToken(options.host, options.token, options.noAuth);
     const log = (text: string) => options.quiet ? undefined : terminal.stderr(text);
     const profile = ROBOTS[options.robot];
-    const upstream = { token: options.upstreamToken, openpi: options.openpi, warm: !options.noWarm };
+    const trust = await readTrust(options);
+    const { congestion } = options;
+    const upstream = { token: options.upstreamToken, trust, congestion, openpi: options.openpi, warm: !options.noWarm };
     let lastError = "";
     const onRetry = ({ message }: Error) => {
       if (message !== lastError) log(`pi0: waiting for the policy: ${message}\n`);
@@ -144,13 +168,29 @@ export const serve = defineCommand({
       messageMs: MESSAGE_MS,
       idleMs: IDLE_MS,
     };
-    const ports = { http: options.port, tcp: options.tcpPort };
-    const opened = openPortals(service, { hostname: options.host, ports, limits, clock });
+    const ports = {
+      "http": options.port,
+      "tcp": options.tcpPort,
+      "quic": options.quicPort,
+      "quic-tcp": options.quicTcpPort,
+    };
+    const tls = options.tls || options.tlsCert !== undefined;
+    const portals = Object.entries(PORTALS) as [keyof typeof PORTALS, Portal][];
+    const encrypted = portals.filter(([name, portal]) => ports[name] !== "off" && (tls || portal.encrypted));
+    if (encrypted.length === 0 && options.writeCert !== undefined) {
+      throw new UsageError("Cannot write a certificate: no portal is encrypted (give --tls)");
+    }
+    const say = (line: string) => log(`pi0: ${line}\n`);
+    const identity = encrypted.length === 0 ? undefined : await findIdentity(options, options.host, context.env, say);
+    const { host: hostname } = options;
+    const opened = openPortals(service, { hostname, ports, limits, clock, tls, identity, congestion });
     try {
       service.portals = opened.urls;
+      service.tcpCongestionControl = await tcpCongestionControl();
+      if (identity !== undefined) service.tls = { sha256: fingerprintOf(identity.certPem) };
       await warmUp(policy, signal);
       service.start();
-      announce(context, { json: options.json, quiet: options.quiet, policy, service, urls: opened.urls });
+      announce(context, { ...options, hostname, policy, service, urls: opened.urls });
       if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
       log("pi0: stopping; requests in flight are answered first\n");
     } catch (error) {
@@ -168,8 +208,7 @@ export const serve = defineCommand({
 
 /** @throws {UsageError} where everybody on the network could use the server by mistake. */
 function requireToken(hostname: string, token: string | undefined, noAuth: boolean): void {
-  const loopback = hostname === "localhost" || hostname === "::1" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
-  if (loopback || token !== undefined || noAuth) return;
+  if (isLoopback(hostname) || token !== undefined || noAuth) return;
   throw new UsageError(
     `Cannot listen on ${hostname} without a token: give --token (or PI0_TOKEN), or --no-auth to let everybody in`,
   );
@@ -180,19 +219,27 @@ interface PortalOptions {
   readonly ports: Readonly<Record<keyof typeof PORTALS, number | "off">>;
   readonly limits: ListenLimits;
   readonly clock: Clock;
+  /** Every portal is encrypted, not only those that always are. */
+  readonly tls: boolean;
+  readonly identity: Identity | undefined;
+  readonly congestion: Congestion | undefined;
 }
 
 /** Opens the portals that are not off. If one cannot be opened none stays open. */
-function openPortals(service: Service, { hostname, ports, limits, clock }: PortalOptions) {
+function openPortals(service: Service, options: PortalOptions) {
+  const { hostname, ports, limits, clock, tls, identity, congestion } = options;
   const listeners: Listener[] = [];
   const urls: Record<string, string> = {};
   for (const [name, portal] of Object.entries(PORTALS) as [keyof typeof PORTALS, Portal][]) {
     const port = ports[name];
     if (port === "off") continue;
     try {
-      const listener = portal.listen(service, { hostname, port, limits, clock });
+      const secure = tls || portal.encrypted === true;
+      const encryption = secure && identity !== undefined ? { identity } : {};
+      const sending = congestion === undefined ? {} : { congestion };
+      const listener = portal.listen(service, { hostname, port, limits, clock, ...sending, ...encryption });
       listeners.push(listener);
-      for (const transport of portal.serves) urls[transport] = urlOf(transport, hostname, listener.port);
+      for (const transport of portal.serves) urls[transport] = urlOf(transport, hostname, listener.port, secure);
     } catch (cause) {
       for (const listener of listeners) listener.close(0);
       throw new Error(`Cannot open the ${name} portal on ${hostname}:${port}: ${reason(cause, portal.flag)}`, {
@@ -201,7 +248,9 @@ function openPortals(service: Service, { hostname, ports, limits, clock }: Porta
     }
   }
   if (listeners.length > 0) return { listeners, urls };
-  throw new UsageError("Cannot serve: every portal is off, so leave one of --port and --tcp-port on");
+  throw new UsageError(
+    "Cannot serve: every portal is off, so leave one of --port, --tcp-port, --quic-port and --quic-tcp-port on",
+  );
 }
 
 function reason(error: unknown, flag: string): string {
@@ -219,18 +268,22 @@ async function warmUp(policy: Policy, signal: AbortSignal): Promise<void> {
 interface Announcement {
   readonly json: boolean;
   readonly quiet: boolean;
+  readonly hostname: string;
   readonly policy: Policy;
   readonly service: PolicyService;
   readonly urls: Readonly<Record<string, string>>;
 }
 
-function announce({ terminal, version }: CommandContext, { json, quiet, policy, service, urls }: Announcement): void {
+function announce({ terminal, version }: CommandContext, announcement: Announcement): void {
+  const { json, quiet, hostname, policy, service, urls } = announcement;
   if (json) terminal.stdout(JSON.stringify({ event: "ready", ...service.info() as object }) + "\n");
   if (quiet) return;
   const shape = `${policy.actionHorizon} × ${policy.actionDim} actions`;
   terminal.stderr(`pi0 ${version} serves ${policy.name} (${shape})\n`);
   for (const [name, url] of Object.entries(urls)) {
-    const note = name === "ws" ? `   openpi's clients: ${url.replace(/\/ws$/, "")}` : "";
-    terminal.stderr(`  ready  ${name.padEnd(5)} ${url}${note}\n`);
+    const openpi = name === "ws" ? `   openpi's clients: ${url.replace(/\/ws$/, "")}` : "";
+    const plain = isLoopback(hostname) || !/^(http|ws|tcp):/.test(url) ? "" : "   not encrypted (--tls)";
+    terminal.stderr(`  ready  ${name.padEnd(8)} ${url}${openpi}${plain}\n`);
   }
+  if (service.tls !== undefined) terminal.stderr(`  certificate: --cert-sha256 ${service.tls.sha256}\n`);
 }

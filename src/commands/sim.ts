@@ -15,6 +15,7 @@ import { openEnvironment } from "../sim/mod.ts";
 import type { Environment, PictureSize } from "../types.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { writeEpisode } from "./episode_file.ts";
+import { readTrust, TRUST_OPTIONS } from "./connect.ts";
 import { COMMON_OPTIONS, type OptionTable, type OptionValues } from "./options.ts";
 import { createPolicy, POLICY_OPTIONS } from "./policies.ts";
 import { checkCamera, SCENE_OPTIONS, sceneFolderOf, SIZE_OPTION, sizeOf } from "./scenes.ts";
@@ -79,6 +80,7 @@ const OPTIONS = {
   },
   "token": { kind: "string", env: "PI0_TOKEN", group: "Policy", help: "Token of the server at the --policy URL" },
   "openpi": { kind: "flag", group: "Policy", help: "The --policy URL is a server of openpi's own protocol" },
+  ...TRUST_OPTIONS,
   ...COMMON_OPTIONS,
 } as const satisfies OptionTable;
 
@@ -123,7 +125,7 @@ export const sim = defineCommand({
       profile: ROBOTS.aloha,
       clock,
       options,
-      upstream: { token: options.token, openpi: options.openpi, warm: true },
+      upstream: { token: options.token, trust: await readTrust(options), openpi: options.openpi, warm: true },
       onRetry,
     });
     await using _ = policy;

@@ -10,19 +10,21 @@ import type { RobotProfile } from "../robot/profile.ts";
 import { PolicyService } from "../serving/service.ts";
 import { connectLocal } from "../transport/local.ts";
 import { TRANSPORT_NAMES, transportOf } from "../transport/mod.ts";
+import type { Congestion, Trust } from "../transport/transport.ts";
 import type { Metadata } from "../types.ts";
 import { hasRobodalDialect } from "../wire/request.ts";
 import type { CommandContext } from "./command.ts";
-import { remotePolicy } from "./connect.ts";
+import { checkTrust, isLoopback, readTrust, remotePolicy, type TRUST_OPTIONS } from "./connect.ts";
 import type { OptionValues } from "./options.ts";
 import { createPolicy, POLICY_OPTIONS } from "./policies.ts";
 
-export interface TargetOptions extends OptionValues<typeof POLICY_OPTIONS> {
+export interface TargetOptions extends OptionValues<typeof POLICY_OPTIONS>, OptionValues<typeof TRUST_OPTIONS> {
   readonly url: string | undefined;
   readonly transport: string | undefined;
   readonly mode: "remote" | "local";
   readonly openpi: boolean;
   readonly token: string | undefined;
+  readonly congestion: Congestion | undefined;
   readonly noWarm: boolean;
   readonly timeoutMs: number;
   readonly connectTimeoutMs: number;
@@ -59,8 +61,9 @@ async function remoteTargets(
   profile: RobotProfile,
   { clock, signal }: CommandContext,
 ): Promise<Found> {
-  const { openpi, token } = options;
-  const open = (url: string) =>
+  const { openpi, token, congestion } = options;
+  const trust = await readTrust(options);
+  const opener = (trust: Trust | undefined) => (url: string) =>
     remotePolicy({
       url,
       profile,
@@ -68,12 +71,16 @@ async function remoteTargets(
       connectMs: options.connectTimeoutMs,
       requestMs: options.timeoutMs,
       token,
+      trust,
+      congestion,
       openpi,
       warm: !options.noWarm,
       timing: true,
       exact: false,
     });
   const own = transportOf(new URL(typed), openpi);
+  if (options.transport === undefined || options.transport === own.name) checkTrust(trust, [typed]);
+  const open = opener(trust);
   await using asked = open(typed);
   if (openpi) {
     await asked.open(signal, 0);
@@ -97,13 +104,20 @@ async function remoteTargets(
     if (url !== undefined) return { name, url };
     throw new UsageError(`Cannot measure ${name}: ${typed} offers ${[...portals.keys()].join(", ")}`);
   });
+  checkTrust(trust, urls.map(({ url }) => url));
   const shape = `${info.actionHorizon} × ${info.actionDim} actions`;
   const description = `pi0 ${info.version} at ${typed}: policy ${info.policy}, ${info.robot}, ${shape}`;
-  return found(urls, open, info, description);
+  return found(urls, opener(trust ?? localTrust(info, own.url)), info, description);
+}
+
+/** On this machine a server's own word is enough to find its certificate, where nothing else was said. */
+export function localTrust({ tls }: Metadata, reached: URL): Trust | undefined {
+  const sha256 = tls !== null && typeof tls === "object" && !Array.isArray(tls) ? (tls as Metadata).sha256 : undefined;
+  return typeof sha256 === "string" && isLoopback(reached.hostname) ? { kind: "pin", sha256 } : undefined;
 }
 
 /** The server's portals as they look from here: it may not know the name by which it was reached. */
-function portalsOf(info: Metadata, reached: URL): Map<string, string> {
+export function portalsOf(info: Metadata, reached: URL): Map<string, string> {
   const { portals } = info;
   if (typeof portals !== "object" || portals === null || Array.isArray(portals)) return new Map();
   return new Map(
@@ -134,7 +148,7 @@ async function localTarget(
   profile: RobotProfile,
   { clock, signal, version }: CommandContext,
 ): Promise<Found> {
-  const upstream = { token: options.token, openpi: false, warm: !options.noWarm };
+  const upstream = { token: options.token, trust: undefined, openpi: false, warm: !options.noWarm };
   const policy = await createPolicy({ profile, clock, options, upstream, onRetry: () => undefined });
   await policy.warmUp(signal);
   const limits = { queueCapacity: 1024, maxSessions: 1024 };

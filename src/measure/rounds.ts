@@ -15,6 +15,8 @@ export interface Client extends AsyncDisposable {
   connect(signal: AbortSignal): Promise<void>;
   /** Opens the congestion window; absent where that was not asked for. */
   openWindow?(signal: AbortSignal): Promise<void>;
+  /** See {@linkcode ConnectSample.zeroRtt}; known after the first answer. */
+  readonly zeroRtt?: boolean | undefined;
   /** The smallest message there and back; absent where there is none. */
   ping?(signal: AbortSignal): Promise<void>;
   /** Asks with the observation of that number. */
@@ -139,7 +141,8 @@ async function makeReady(
     const first = await client.ask(nextIndex(), signal);
     known.firstRequestMs = first.finishedMs - first.startedMs;
     for (; discarded < warmUp; discarded++) await client.ask(nextIndex(), signal);
-    return { startedMs, ...known, discarded };
+    const { zeroRtt } = client;
+    return { startedMs, ...known, ...(zeroRtt === undefined ? {} : { zeroRtt }), discarded };
   } catch (error) {
     return { startedMs, ...known, discarded, error: describeError(error) };
   }

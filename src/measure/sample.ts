@@ -85,6 +85,11 @@ export interface ConnectSample {
   readonly windowWarmUpMs?: number;
   /** The first request, from before encoding to after decoding. */
   readonly firstRequestMs?: number;
+  /**
+   * The first request (padding, where the window was opened) travelled as 0-RTT data, within the handshake, so that
+   * connecting took no time. Absent on transports without such a thing.
+   */
+  readonly zeroRtt?: boolean;
   /** Requests after the first that were sent and thrown away. */
   readonly discarded: number;
   /** What stopped the connection from becoming ready. */

@@ -62,6 +62,8 @@ export interface TransportSummary {
   /** Requests that were sent to warm up and thrown away. */
   readonly discarded: number;
   readonly connectMs?: Summary;
+  /** How many connections were granted 0-RTT; absent where none was. Their {@linkcode connectMs} is next to nothing. */
+  readonly zeroRttConnects?: number;
   /** Median time spent on opening the congestion window. */
   readonly warmUpMs?: number;
   readonly firstRequestMs?: Summary;
@@ -155,6 +157,33 @@ export function bootstrapMeanInterval(
   means.sort();
   const tail = (1 - level) / 2;
   return [percentile(means, tail), percentile(means, 1 - tail)];
+}
+
+/**
+ * 95 % interval of the median, from the order of the values alone: whatever their distribution, the median of what they
+ * were drawn from lies between these two with that probability at least. Absent below 6 values, which cannot say so.
+ */
+export function medianInterval(values: readonly number[]): [low: number, high: number] | undefined {
+  const sorted = ascending(values);
+  const count = sorted.length;
+  const cut = count > MANY ? Math.floor(count / 2 - 0.98 * Math.sqrt(count)) : tailOf(count);
+  return cut === 0 ? undefined : [sorted[cut - 1]!, sorted[count - cut]!];
+}
+
+/** From so many values on the normal distribution serves for the binomial one, whose terms get too small to compute. */
+const MANY = 1000;
+
+/** How many values on one side of the median are so rare that fewer come in one of 40 cases: throws of a fair coin. */
+function tailOf(count: number): number {
+  let probability = 0.5 ** count;
+  let below = probability;
+  let cut = 0;
+  while (below <= 0.025) {
+    cut++;
+    probability *= (count - cut + 1) / cut;
+    below += probability;
+  }
+  return cut;
 }
 
 /** Undefined where there is nothing to summarize. */
@@ -261,6 +290,7 @@ export function summarizeTransport(run: TransportRun): TransportSummary {
     errorCodes: countCodes(errors),
     ...present({
       connectMs: summarize(measured(connects, ({ connectMs }) => connectMs)),
+      zeroRttConnects: connects.filter(({ zeroRtt }) => zeroRtt).length || undefined,
       warmUpMs: medianOf(connects, ({ windowWarmUpMs }) => windowWarmUpMs),
       firstRequestMs: summarize(measured(connects, ({ firstRequestMs }) => firstRequestMs)),
       latencyMs,

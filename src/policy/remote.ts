@@ -93,6 +93,11 @@ export class RemotePolicy implements Policy {
     return this.#connection !== undefined && !this.#connection.closed;
   }
 
+  /** Whether the connection's first request travelled as 0-RTT data; see {@linkcode Connection.zeroRtt}. */
+  get zeroRtt(): boolean | undefined {
+    return this.#connection?.zeroRtt;
+  }
+
   /**
    * Opens the connection, without warming it up.
    *
@@ -120,9 +125,10 @@ export class RemotePolicy implements Policy {
     const { clock, connectMs } = this.#options;
     const { maxMessageBytes } = await this.fetchInfo(signal);
     const largestBytes = Math.min(WARM_UP_LARGEST_BYTES, Number(maxMessageBytes ?? WARM_UP_FIRST_BYTES));
+    const { warmUpBytes = WARM_UP_BYTES } = this.#require();
     const end = clock.now() + WARM_UP_MS;
     let lengthBytes = Math.min(WARM_UP_FIRST_BYTES, largestBytes);
-    for (let sentBytes = 0; sentBytes < WARM_UP_BYTES && clock.now() < end;) {
+    for (let sentBytes = 0; sentBytes < warmUpBytes && clock.now() < end;) {
       // A slow link needs time for the last piece that was begun.
       await this.#within(connectMs + WARM_UP_MS, signal, (within) => this.#pad(lengthBytes, within));
       sentBytes += lengthBytes;
@@ -134,11 +140,16 @@ export class RemotePolicy implements Policy {
   async probe(signal: AbortSignal): Promise<void> {
     const { requestMs, foreign } = this.#options;
     const connection = this.#require();
+    if (!foreign) return await this.pad(PROBE.length, signal);
     await this.#within(requestMs, signal, async (within) => {
-      if (!foreign) await this.#pad(PROBE.length, within);
-      else if (connection.ping !== undefined) await connection.ping(within);
+      if (connection.ping !== undefined) await connection.ping(within);
       else throw new TransportError("not_speaking", `${this.name} has nothing to measure a round trip with`);
     });
+  }
+
+  /** One round trip of a message of that length, which the policy does not see. Needs an open connection. */
+  async pad(lengthBytes: number, signal: AbortSignal): Promise<void> {
+    await this.#within(this.#options.requestMs, signal, (within) => this.#pad(lengthBytes, within));
   }
 
   async #pad(lengthBytes: number, signal: AbortSignal): Promise<void> {

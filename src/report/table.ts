@@ -75,6 +75,21 @@ export function latencyTable(summaries: readonly TransportSummary[], options: Ta
 }
 
 /**
+ * Which connections took no time to connect, because their first request travelled within the handshake.
+ *
+ * @returns a line per transport that was granted it, each with a newline.
+ */
+export function zeroRttNotes(summaries: readonly TransportSummary[]): string {
+  return summaries.flatMap(({ transport, zeroRttConnects, connectMs }) =>
+    zeroRttConnects === undefined ? [] : [
+      `${transport}: ${zeroRttConnects} of ${
+        connectMs?.count ?? 0
+      } connections by 0-RTT, which take no time to connect\n`,
+    ]
+  ).join("");
+}
+
+/**
  * Where the time of a request goes, by transport: medians of the parts, their sum, and what the path itself costs.
  *
  * @returns lines that end with a newline each.

@@ -38,15 +38,24 @@ export async function loadFrames(): Promise<Frame[]> {
  *
  * ALOHA gets what its simulation sends: the top camera, the state of that moment, and which one it is. For the other robots there are no
  * recordings here: their cameras show the same pictures, and their states are random numbers in [−1, 1).
+ *
+ * @param cameras how many cameras send a picture, those first that must [those that must]; more than the robot has are
+ *   all of them.
  */
 export async function exampleObservations(
   profile: RobotProfile,
-  { seed, prompt }: { readonly seed: number; readonly prompt?: string | undefined },
+  { seed, prompt, cameras: count }: {
+    readonly seed: number;
+    readonly prompt?: string | undefined;
+    readonly cameras?: number | undefined;
+  },
 ): Promise<Observation[]> {
   const random = seededRandom(seed);
   const frames = await loadFrames();
   const start = Math.floor(random() * frames.length);
-  const cameras = profile.cameras.filter((camera) => camera.required);
+  const required = profile.cameras.filter((camera) => camera.required);
+  const optional = profile.cameras.filter((camera) => !camera.required);
+  const cameras = [...required, ...optional.slice(0, Math.max(0, (count ?? 0) - required.length))];
   return frames.map((_, i) => {
     const images: Record<string, Image> = {};
     cameras.forEach((camera, j) => {

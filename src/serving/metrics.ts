@@ -50,6 +50,10 @@ interface Family {
 const FAMILIES = {
   requests_total: { help: "Requests answered, by transport and code (ok or the error's).", type: "counter" },
   connections_total: { help: "Connections that became a session, by transport.", type: "counter" },
+  zero_rtt_connections_total: {
+    help: "Those whose first request came as QUIC's 0-RTT data, by transport.",
+    type: "counter",
+  },
   bytes_received_total: { help: "Bytes of requests on the wire, by transport.", type: "counter" },
   bytes_sent_total: { help: "Bytes of replies on the wire, by transport.", type: "counter" },
   sessions: { help: "Sessions that stand now, by transport.", type: "gauge" },

@@ -56,8 +56,13 @@ export class PolicyService implements Service {
   #phase: Phase = "starting";
   #sessions = 0;
   #serial = 0;
+  #zeroRttConnections = 0;
   /** Where the portals are, once they are open. */
   portals: Readonly<Record<string, string>> = {};
+  /** The certificate of the portals that have one, for `/info`. */
+  tls: { readonly sha256: string } | undefined;
+  /** What decides how fast the host's TCP sends, where it tells, for `/info`. */
+  tcpCongestionControl: string | undefined;
 
   constructor(options: ServiceOptions) {
     this.#options = options;
@@ -86,6 +91,10 @@ export class PolicyService implements Service {
     const standing = this.#metrics.series("sessions", { transport });
     standing.add(1);
     this.#metrics.series("connections_total", { transport }).add(1);
+    if (caller.zeroRtt !== undefined) {
+      this.#metrics.series("zero_rtt_connections_total", { transport }).add(caller.zeroRtt ? 1 : 0);
+      if (caller.zeroRtt) this.#zeroRttConnections++;
+    }
     return new PolicySession(caller, `session ${this.#serial++}`, {
       ...this.#options,
       queue: this.#queue,
@@ -127,6 +136,8 @@ export class PolicyService implements Service {
       version,
       ready: this.#phase === "ready",
       portals: this.portals,
+      ...(this.tls === undefined ? {} : { tls: this.tls }),
+      ...(this.tcpCongestionControl === undefined ? {} : { tcpCongestionControl: this.tcpCongestionControl }),
       policy: policy.name,
       robot: profile.name,
       cameras: profile.cameras.map((camera) => camera.name),
@@ -138,6 +149,7 @@ export class PolicyService implements Service {
       checkpointHash: policy.checkpointHash,
       looks: policy.looks ?? true,
       maxMessageBytes,
+      zeroRttConnections: this.#zeroRttConnections,
       metadata: policy.metadata,
     };
   }

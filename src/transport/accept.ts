@@ -1,12 +1,13 @@
 /**
- * The accept loop that every listener on a TCP port shares: socket options, the count of connections, and the orderly
- * end.
+ * The accept loop that every listener on a TCP port shares: socket options, TLS, the count of connections, and the
+ * orderly end.
  *
  * @module
  */
 
 import { type Clock, sleep, withDeadline } from "../clock.ts";
-import { ByteStream } from "./stream.ts";
+import { ByteStream, type Socket } from "./stream.ts";
+import { TlsDoor } from "./tls_server.ts";
 import type { Listener, ListenOptions } from "./transport.ts";
 
 /** A connection as its listener sees it. */
@@ -16,24 +17,30 @@ export interface Accepted {
   readonly remote: string;
   /** True while a message is being received or answered: such a connection may finish before the listener closes. */
   busy: boolean;
+  /** What comes now was sent before the handshake was over; absent on transports without such a thing. */
+  readonly zeroRtt?: boolean;
   /** The listener is closing: no further message will be read. */
   readonly closing: boolean;
 }
 
 /**
- * Listens, and runs `converse` for each connection until it returns or throws; then the connection is closed.
+ * Listens, and runs `converse` for each connection until it returns or throws; then the connection is closed. With an
+ * identity every connection begins with a TLS handshake.
  *
  * @throws {Deno.errors.AddrInUse} and other errors of the operating system.
  */
 export function acceptOn(options: ListenOptions, converse: (accepted: Accepted) => Promise<void>): Listener {
-  const { clock, limits } = options;
-  const listener = Deno.listen({ hostname: options.hostname, port: options.port });
+  const { clock, limits, identity } = options;
+  const where = { hostname: options.hostname, port: options.port };
+  const door = identity === undefined ? undefined : new TlsDoor(identity, clock);
+  const listener = identity === undefined ? Deno.listen(where) : TlsDoor.listen(identity, where);
   const address = listener.addr as Deno.NetAddr;
   const standing = new Set<Conversation>();
   let closing = false;
 
-  const serve = async (socket: Deno.TcpConn) => {
-    const conversation = new Conversation(socket, clock, () => closing);
+  const serve = async (socket: Socket, remote: string) => {
+    if (closing || standing.size >= limits.maxConnections) return socket.close();
+    const conversation = new Conversation(socket, remote, clock, () => closing);
     standing.add(conversation);
     try {
       await converse(conversation);
@@ -55,11 +62,12 @@ export function acceptOn(options: ListenOptions, converse: (accepted: Accepted) 
         if (!closing) await sleep(clock, 50);
         continue;
       }
-      if (closing || standing.size >= limits.maxConnections) {
-        socket.close();
-        continue;
-      }
-      serve(socket);
+      const { hostname, port } = socket.remoteAddr;
+      const remote = `${hostname}:${port}`;
+      setOptions(socket);
+      if (door === undefined) serve(socket, remote);
+      // Who fails is closed, and has failed alone.
+      else door.secure(socket).then((secured) => serve(secured, remote), () => undefined);
     }
   })();
 
@@ -73,6 +81,7 @@ export function acceptOn(options: ListenOptions, converse: (accepted: Accepted) 
       if (closing) return;
       closing = true;
       listener.close();
+      door?.close();
       for (const conversation of standing) if (!conversation.busy) conversation.stream.close();
       const gone = async (signal: AbortSignal) => {
         while (standing.size > 0) await sleep(clock, 10, signal);
@@ -85,22 +94,24 @@ export function acceptOn(options: ListenOptions, converse: (accepted: Accepted) 
   };
 }
 
+function setOptions(socket: Deno.TcpConn): void {
+  try {
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true);
+  } catch {
+    // The far end has already gone, and the first read says so; or an older runtime's TLS, which has no options.
+  }
+}
+
 class Conversation implements Accepted {
   readonly stream: ByteStream;
   readonly remote: string;
   readonly #isClosing: () => boolean;
   busy = false;
 
-  constructor(socket: Deno.TcpConn, clock: Clock, isClosing: () => boolean) {
-    try {
-      socket.setNoDelay(true);
-      socket.setKeepAlive(true);
-    } catch {
-      // The far end has already gone; the first read says so.
-    }
+  constructor(socket: Socket, remote: string, clock: Clock, isClosing: () => boolean) {
     this.stream = new ByteStream(socket, clock);
-    const address = socket.remoteAddr;
-    this.remote = `${address.hostname}:${address.port}`;
+    this.remote = remote;
     this.#isClosing = isClosing;
   }
 

@@ -1,18 +1,26 @@
 /**
- * Opening the TCP socket under http, ws and tcp, with the socket options that all of them need.
+ * Opening the socket under http, ws and tcp, with TLS where the URL says so, and with the socket options that all of
+ * them need.
  *
  * @module
  */
 
 import { sleep, withDeadline } from "../clock.ts";
-import { TransportError } from "../errors.ts";
-import { ByteStream } from "./stream.ts";
+import { TransportError, type TransportErrorCode } from "../errors.ts";
+import { ByteStream, type Socket } from "./stream.ts";
+import { connectSecurely } from "./tls_client.ts";
 import type { ConnectOptions } from "./transport.ts";
 
+/** Whether a URL means TLS. */
+export function isSecure(url: URL): boolean {
+  return /^(https|wss|tcps):$/.test(url.protocol);
+}
+
 /**
- * Connects to the URL's host and port.
+ * Connects to the URL's host and port, with TLS where the scheme is https, wss or tcps.
  *
- * @throws {TransportError} unreachable (no such host, nobody listening), deadline after `connectMs`.
+ * @throws {TransportError} unreachable (no such host, nobody listening), deadline after `connectMs`; with TLS also
+ *   untrusted, not_speaking (no TLS there), disconnected.
  * @throws the signal's reason when it is aborted.
  */
 export async function dial(url: URL, defaultPort: number, options: ConnectOptions): Promise<ByteStream> {
@@ -22,20 +30,21 @@ export async function dial(url: URL, defaultPort: number, options: ConnectOption
   const late = () =>
     new TransportError("deadline", `Cannot connect to ${where}: no answer within ${options.connectMs} ms`);
   let abandoned = false;
-  const open = async () => {
+  const open = async (signal: AbortSignal): Promise<Socket> => {
+    if (isSecure(url)) return await connectSecurely({ hostname, port, where }, options.trust ?? SYSTEM, signal);
     const connection = await Deno.connect({ hostname, port });
     if (abandoned) {
       connection.close();
       throw late();
     }
-    return connection;
-  };
-  try {
-    const connection = await withDeadline(options.clock, options.connectMs, late, open, options.signal);
     // Without it the tail of a message waits for an acknowledgement that the other side delays by 40 ms.
     connection.setNoDelay(true);
     connection.setKeepAlive(true);
-    return new ByteStream(connection, options.clock);
+    return connection;
+  };
+  try {
+    const socket = await withDeadline(options.clock, options.connectMs, late, open, options.signal);
+    return new ByteStream(socket, options.clock);
   } catch (error) {
     abandoned = true;
     if (error instanceof TransportError || options.signal?.aborted) throw error;
@@ -44,11 +53,18 @@ export async function dial(url: URL, defaultPort: number, options: ConnectOption
 }
 
 function reason(error: unknown): string {
-  if (error instanceof Deno.errors.ConnectionRefused) return "nobody is listening there (is the server running?)";
+  const refused = error instanceof Deno.errors.ConnectionRefused ||
+    (error as { code?: unknown }).code === "ECONNREFUSED";
+  if (refused) return "nobody is listening there (is the server running?)";
   const message = error instanceof Error ? error.message : String(error);
   if (/lookup|name or service|resolve|getaddrinfo|nodename/i.test(message)) return `unknown host (${message})`;
   return message;
 }
+
+const SYSTEM = { kind: "system" } as const;
+
+/** Failures that trying again cannot mend. */
+const FINAL: readonly TransportErrorCode[] = ["not_speaking", "refused", "untrusted"];
 
 /**
  * Connects again and again, with growing pauses (50 ms doubling to 2 s), until it works, `limitMs` have passed, or the
@@ -66,7 +82,7 @@ export async function persist<T>(
     try {
       return await connect();
     } catch (error) {
-      const again = error instanceof TransportError && error.code !== "not_speaking" && error.code !== "refused";
+      const again = error instanceof TransportError && !FINAL.includes(error.code);
       if (!again || clock.now() + pauseMs > end || signal?.aborted) throw error;
       options.onRetry?.(error);
       await sleep(clock, pauseMs, signal);

@@ -26,6 +26,8 @@ const OTHER_PROTOCOLS: Record<string, string> = {
   "PUT ": "an HTTP client",
   "HEAD": "an HTTP client",
   "OPTI": "an HTTP client",
+  "\x15\x03\x01": "a TLS server",
+  "\x15\x03\x03": "a TLS server",
   "\x16\x03\x01": "a TLS client",
   "\x16\x03\x03": "a TLS client",
 };
@@ -54,7 +56,8 @@ export async function readFrame(
     const text = String.fromCharCode(...header);
     const other = OTHER_PROTOCOLS[text] ?? OTHER_PROTOCOLS[text.slice(0, 3)];
     if (other !== undefined) {
-      throw new TransportError("not_speaking", `Cannot read a frame: ${other} is on the other side of this tcp portal`);
+      const hint = other === "a TLS server" ? " (use tcps://)" : "";
+      throw new TransportError("not_speaking", `Cannot read a frame: ${other} is on the other side${hint}`);
     }
     throw new WireError("too_large", { found: `${length} bytes`, expected: `at most ${maxBytes}` });
   }

@@ -10,7 +10,7 @@
 import { PolicyError, TransportError, WireError } from "../errors.ts";
 import type { Bytes } from "../types.ts";
 import { StreamConnection } from "./connection.ts";
-import { dial } from "./dial.ts";
+import { dial, isSecure } from "./dial.ts";
 import { mismatch } from "./framing.ts";
 import { formatHead, type Head, readBody, readHead, writeMessage } from "./http_message.ts";
 import type { ByteStream } from "./stream.ts";
@@ -18,19 +18,25 @@ import { type ConnectOptions, PROTOCOL_VERSION, type Transport } from "./transpo
 
 /** What a URL without a port means, everywhere: pi0's own default is typed out in every address it prints. */
 export const HTTP_URL_PORT = 80;
+const HTTPS_URL_PORT = 443;
 /** Media type of every message in pi0's protocol. */
 export const MESSAGE_TYPE = "application/msgpack";
 /** Where requests go when a URL names no path. */
 export const INFER_PATH = "/infer";
 
 export const http: Transport = {
-  schemes: ["http"],
+  schemes: ["http", "https"],
   path: INFER_PATH,
   defaultPort: HTTP_URL_PORT,
   async connect(url, options) {
-    return new HttpConnection(await dial(url, HTTP_URL_PORT, options), url, options);
+    return new HttpConnection(await dialHttp(url, options), url, options);
   },
 };
+
+/** The socket under an http or ws URL. */
+export function dialHttp(url: URL, options: ConnectOptions): Promise<ByteStream> {
+  return dial(url, isSecure(url) ? HTTPS_URL_PORT : HTTP_URL_PORT, options);
+}
 
 /** Headers by which pi0's clients introduce themselves on http and ws. */
 export function introductionHeaders(options: ConnectOptions): Record<string, string | number | undefined> {

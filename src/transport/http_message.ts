@@ -16,6 +16,11 @@ const MAX_LINE_BYTES = 256;
 /** Bound on the parts of a body: each costs memory of its own, however short it is. */
 const MAX_CHUNKS = 65536;
 const CRLF = "\r\n";
+/** What a first byte means that begins an alert, or a handshake, of TLS. */
+const TLS_RECORDS: Readonly<Record<number, string>> = {
+  0x15: "a TLS server is on the other side (use https:// or wss://)",
+  0x16: "a TLS client is on the other side, and this portal is not encrypted",
+};
 
 export interface Head {
   /** Start line, without its line end. */
@@ -46,6 +51,8 @@ export async function readHead(
   let searched = 0;
   for (;;) {
     const bytes = stream.peekAll();
+    const tls = TLS_RECORDS[bytes[0]!];
+    if (tls !== undefined) throw new TransportError("not_speaking", `Cannot read HTTP: ${tls}`);
     // Requests begin with a method, replies with HTTP. What begins otherwise is told so, not waited for.
     if (bytes[0]! < 0x41 || bytes[0]! > 0x5a) {
       throw new WireError("malformed", { field: "start line", found: `byte ${bytes[0]}`, expected: "HTTP/1.1" });

@@ -4,69 +4,20 @@
  * @module
  */
 
-import type { Bytes } from "../types.ts";
-import { type Accepted, acceptOn } from "./accept.ts";
-import { TransportError } from "../errors.ts";
-import { StreamConnection } from "./connection.ts";
+import { acceptOn } from "./accept.ts";
 import { dial } from "./dial.ts";
-import {
-  decodeIntroduction,
-  encodeIntroduction,
-  isIntroduced,
-  MAX_INTRODUCTION_BYTES,
-  readFrame,
-  writeFrames,
-} from "./framing.ts";
-import type { ByteStream } from "./stream.ts";
-import type {
-  Caller,
-  ConnectOptions,
-  Listener,
-  ListenLimits,
-  ListenOptions,
-  Service,
-  Session,
-  Transport,
-} from "./transport.ts";
+import { converseFrames, FramedConnection } from "./framed.ts";
+import type { Listener, ListenOptions, Service, Transport } from "./transport.ts";
 
 const DEFAULT_PORT = 8765;
-/** How long a refused client may take to stop sending, so that it can read why. */
-const LINGER_MS = 1000;
 
 export const tcp: Transport = {
-  schemes: ["tcp"],
+  schemes: ["tcp", "tcps"],
   defaultPort: DEFAULT_PORT,
   async connect(url, options) {
-    return new TcpConnection(await dial(url, DEFAULT_PORT, options), options);
+    return new FramedConnection(await dial(url, DEFAULT_PORT, options), options);
   },
 };
-
-class TcpConnection extends StreamConnection {
-  readonly #maxMessageBytes: number;
-  /** Travels with the first request, so that it costs no round trip of its own. */
-  #introduction: Uint8Array | undefined;
-
-  constructor(stream: ByteStream, options: ConnectOptions) {
-    super(stream);
-    this.#maxMessageBytes = options.maxMessageBytes;
-    this.#introduction = encodeIntroduction(options);
-  }
-
-  override async request(message: Bytes, signal?: AbortSignal): Promise<Bytes> {
-    const reply = await this.stream.exchange(signal, async () => {
-      const introduction = this.#introduction;
-      this.#introduction = undefined;
-      await writeFrames(this.stream, introduction === undefined ? [message] : [introduction, message]);
-      const reply = await readFrame(this.stream, this.#maxMessageBytes, {});
-      if (reply === undefined) {
-        throw new TransportError("disconnected", "The server closed the connection before it replied");
-      }
-      return reply;
-    });
-    this.stream.closeIfDisturbed();
-    return reply;
-  }
-}
 
 /**
  * Opens the tcp portal.
@@ -74,42 +25,5 @@ class TcpConnection extends StreamConnection {
  * @throws errors of the operating system, such as a port in use.
  */
 export function listenTcp(service: Service, options: ListenOptions): Listener {
-  return acceptOn(options, (accepted) => converse(accepted, service, options.limits));
-}
-
-async function converse(accepted: Accepted, service: Service, limits: ListenLimits): Promise<void> {
-  const { stream } = accepted;
-  let caller: Caller = { transport: "tcp", remote: accepted.remote };
-  let session: Session | undefined;
-  let bytesIn = 0;
-  const onStart = () => accepted.busy = true;
-  try {
-    if (await isIntroduced(stream, limits, onStart)) {
-      const introduction = await readFrame(stream, MAX_INTRODUCTION_BYTES, limits, onStart);
-      caller = { ...caller, ...decodeIntroduction(introduction!) };
-    }
-    const current = session = service.open(caller);
-    while (!accepted.closing) {
-      accepted.busy = false;
-      const message = await readFrame(stream, limits.maxMessageBytes, limits, onStart);
-      if (message === undefined) return;
-      const bytesInBefore = bytesIn;
-      bytesIn = stream.bytesIn;
-      const answer = current.handle(message, stream.receivedMs);
-      stream.watch(() => current.close());
-      const { bytes } = await answer;
-      const bytesOutBefore = stream.bytesOut;
-      await writeFrames(stream, [bytes], limits.messageMs);
-      current.sent(stream.handedMs, bytesIn - bytesInBefore, stream.bytesOut - bytesOutBefore);
-    }
-  } catch (error) {
-    // A silent client is not told why it was let go: it would take that for the reply to its next request.
-    if (error instanceof TransportError && (error.code === "disconnected" || !accepted.busy)) return;
-    // What is no frame leaves no way to find the next one, and a caller who was refused has no session: say why, end.
-    const reply = session?.reject(error as Error) ?? service.reject(error as Error, caller);
-    await writeFrames(stream, [reply.bytes], limits.messageMs);
-    await stream.closeGently(LINGER_MS);
-  } finally {
-    session?.close();
-  }
+  return acceptOn(options, (accepted) => converseFrames(accepted, service, options.limits, "tcp"));
 }

@@ -13,6 +13,29 @@ import type { Bytes } from "../types.ts";
 /** Version of pi0's own protocol, sent by both sides; see `wire/PROTOCOL.md`. */
 export const PROTOCOL_VERSION = 1;
 
+/** How a client decides whether a server is the right one, on transports that have TLS. */
+export type Trust =
+  /** A root that the system trusts signed the certificate, and it names the host. */
+  | { readonly kind: "system" }
+  /** One of these roots did, and no other will do. */
+  | { readonly kind: "roots"; readonly pem: string }
+  /** The certificate is this one, by the SHA-256 of its DER (64 lower-case hex digits); nothing else about it matters. */
+  | { readonly kind: "pin"; readonly sha256: string }
+  /** Whoever answers is believed. */
+  | { readonly kind: "insecure" };
+
+/** A certificate with its key, by which a server proves who it is. */
+export interface Identity {
+  /** PEM; the server's own certificate first, those that lead to its root behind it. */
+  readonly certPem: string;
+  /** PEM, PKCS #8. */
+  readonly keyPem: string;
+}
+
+/** Who may decide how fast QUIC sends. */
+export const CONGESTION_NAMES = ["cubic", "bbr"] as const;
+export type Congestion = typeof CONGESTION_NAMES[number];
+
 /** How a client introduces itself and how long it is willing to wait. */
 export interface ConnectOptions {
   readonly clock: Clock;
@@ -25,6 +48,10 @@ export interface ConnectOptions {
   readonly client?: string;
   /** Speak openpi's protocol: the server sends its metadata first, and says errors in text. WebSocket only. */
   readonly openpi?: boolean;
+  /** Absent: the system's roots. */
+  readonly trust?: Trust;
+  /** QUIC only; absent: what the transport thinks best. */
+  readonly congestion?: Congestion;
   readonly signal?: AbortSignal;
 }
 
@@ -37,6 +64,13 @@ export interface Connection extends AsyncDisposable {
   readonly bytesIn: number;
   /** True once nothing can be asked any more: closed here, by the server, or by a request that was cut short. */
   readonly closed: boolean;
+  /**
+   * The first request travelled as 0-RTT data, within the handshake, and the server took it. Absent on transports
+   * without such a thing, and where nothing is known yet.
+   */
+  readonly zeroRtt?: boolean | undefined;
+  /** How much padding opens its window; absent where as much helps as TCP needs. */
+  readonly warmUpBytes?: number;
   /**
    * Sends a message and waits for its reply. The reply is valid until the next request.
    *
@@ -52,14 +86,14 @@ export interface Connection extends AsyncDisposable {
 
 /** A way of reaching a server. */
 export interface Transport {
-  /** URL schemes that mean this transport, without the colon. */
+  /** URL schemes that mean this transport, without the colon; the last one where the portal speaks TLS. */
   readonly schemes: readonly string[];
   /** Path that a URL without one is completed with. */
   readonly path?: string;
   /** Port of a URL that names none. */
   readonly defaultPort: number;
   /**
-   * @throws {TransportError} unreachable, deadline, refused, not_speaking.
+   * @throws {TransportError} unreachable, deadline, refused, not_speaking, untrusted.
    * @throws {PolicyError} unauthorized, busy, protocol_mismatch, where the server refuses before the first request.
    */
   connect(url: URL, options: ConnectOptions): Promise<Connection>;
@@ -77,6 +111,8 @@ export interface Caller {
   readonly version?: number;
   /** The caller speaks openpi's protocol: it waits for the metadata. */
   readonly openpi?: boolean;
+  /** Its first request came as 0-RTT data, within the handshake. */
+  readonly zeroRtt?: boolean;
 }
 
 /** An answer, ready for the wire. */
@@ -137,6 +173,10 @@ export interface ListenOptions {
   readonly port: number;
   readonly clock: Clock;
   readonly limits: ListenLimits;
+  /** Present: the portal speaks TLS. QUIC needs it always. */
+  readonly identity?: Identity;
+  /** QUIC only; absent: what the transport thinks best. */
+  readonly congestion?: Congestion;
 }
 
 /** A portal that is open. */

@@ -12,9 +12,8 @@ import { PolicyError, TransportError, WireError } from "../errors.ts";
 import type { Bytes } from "../types.ts";
 import type { Accepted } from "./accept.ts";
 import { StreamConnection } from "./connection.ts";
-import { dial } from "./dial.ts";
 import { mismatch } from "./framing.ts";
-import { HTTP_URL_PORT, introductionHeaders, notHttp, readStatus, statusError } from "./http.ts";
+import { dialHttp, HTTP_URL_PORT, introductionHeaders, notHttp, readStatus, statusError } from "./http.ts";
 import { formatHead, type Head, readBody, readHead } from "./http_message.ts";
 import type { ByteStream } from "./stream.ts";
 import {
@@ -50,11 +49,11 @@ const PING_EVERY_MS = 20_000;
 const LINGER_MS = 1000;
 
 export const ws: Transport = {
-  schemes: ["ws"],
+  schemes: ["ws", "wss"],
   path: WS_PATH,
   defaultPort: HTTP_URL_PORT,
   async connect(url, options) {
-    const stream = await dial(url, HTTP_URL_PORT, options);
+    const stream = await dialHttp(url, options);
     return await stream.limited(options.connectMs, options.signal, `Cannot open ${url}`, async () => {
       await shakeHands(stream, url, options);
       const connection = new WsConnection(stream, options);

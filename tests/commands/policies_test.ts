@@ -27,7 +27,7 @@ function create(argv: readonly string[], parts: Partial<PolicyParts> = {}): Prom
     profile: aloha,
     clock: systemClock,
     options,
-    upstream: { token: undefined, openpi: false, warm: false },
+    upstream: { token: undefined, trust: undefined, openpi: false, warm: false },
     onRetry: (error) => assert.fail(error),
     ...parts,
   });
@@ -121,10 +121,10 @@ const REFUSED: readonly [argv: string[], message: RegExp, parts?: Partial<Policy
   [["expert"], /^Cannot use --policy expert with --robot droid: it acts for aloha$/, { profile: droid }],
   [["replay:x.json"], /^Cannot use --policy replay:x\.json with --robot droid/, { profile: droid }],
   [["expert"], /^Cannot use --openpi with --policy expert: it belongs to a --policy URL$/, {
-    upstream: { token: undefined, openpi: true, warm: true },
+    upstream: { token: undefined, trust: undefined, openpi: true, warm: true },
   }],
   [["replay:x.json"], /^Cannot use --openpi with --policy replay/, {
-    upstream: { token: undefined, openpi: true, warm: true },
+    upstream: { token: undefined, trust: undefined, openpi: true, warm: true },
   }],
 ];
 

@@ -181,3 +181,24 @@ Deno.test("runRounds() ends without an error when it is stopped, and lets go of 
   assert.ok(measured.length >= 10 && measured.length < 20);
   assert.equal(world.open, 0);
 });
+
+Deno.test("runRounds() keeps whether a connection was granted 0-RTT, as it is after the first answer", async () => {
+  const world = new World();
+  const plain = world.target("tcp");
+  const target: Target = {
+    ...world.target("quic"),
+    open: (worker) => {
+      const client = plain.open(worker);
+      let zeroRtt: boolean | undefined;
+      const ask: Client["ask"] = (index, signal) => {
+        zeroRtt = true;
+        return client.ask(index, signal);
+      };
+      return Object.defineProperty({ ...client, ask }, "zeroRtt", { get: () => zeroRtt });
+    },
+  };
+  const connects = (await world.run([target, plain])).filter(({ event }) => event === "connect");
+  for (const connect of connects) {
+    assert.equal("zeroRtt" in connect ? connect.zeroRtt : undefined, connect.transport === "quic" ? true : undefined);
+  }
+});

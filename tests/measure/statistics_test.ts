@@ -6,6 +6,7 @@ import {
   decompose,
   mean,
   median,
+  medianInterval,
   missedDeadlines,
   percentile,
   summarize,
@@ -233,4 +234,21 @@ Deno.test("summarizeTransport() of nothing has counts and no numbers", () => {
     timeouts: 0,
     errorCodes: {},
   });
+});
+
+Deno.test("medianInterval() has the ranks of the binomial distribution, and none below six values", () => {
+  assert.equal(medianInterval(upTo(5)), undefined);
+  assert.deepEqual(medianInterval(upTo(6)), [1, 6]);
+  // Of 40 coins at most 13 show heads in 1.92 % of all throws, at most 14 in 4.03 %.
+  assert.deepEqual(medianInterval(upTo(40).reverse()), [14, 27]);
+  assert.deepEqual(medianInterval(upTo(1000)), [469, 532]);
+  assert.deepEqual(medianInterval(upTo(10_000)), [4902, 5099]);
+});
+
+Deno.test("summarizeTransport() counts connections that were granted 0-RTT, and none is absent", () => {
+  const connect = { transport: "quic", round: 0, worker: 0, startedMs: 0, discarded: 0 };
+  const run = { transport: "quic", url: "quic://test", pings: [], samples: [] };
+  const some = [{ ...connect, zeroRtt: false }, { ...connect, zeroRtt: true }, connect];
+  assert.equal(summarizeTransport({ ...run, connects: some }).zeroRttConnects, 1);
+  assert.ok(!("zeroRttConnects" in summarizeTransport({ ...run, connects: [connect] })));
 });

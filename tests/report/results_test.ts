@@ -36,6 +36,7 @@ const connect: Required<ConnectSample> = {
   connectMs: 4,
   windowWarmUpMs: 30,
   firstRequestMs: 50,
+  zeroRtt: true,
   discarded: 3,
   error,
 };
@@ -57,6 +58,7 @@ const transportSummary: Required<TransportSummary> = {
   count: 10_000,
   discarded: 3,
   connectMs: summary,
+  zeroRttConnects: 1,
   warmUpMs: 30,
   firstRequestMs: summary,
   latencyMs: summary,

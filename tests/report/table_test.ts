@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Summary, TransportSummary } from "../../src/measure/statistics.ts";
-import { breakdownTable, formatNumber, latencyTable } from "../../src/report/table.ts";
+import { breakdownTable, formatNumber, latencyTable, zeroRttNotes } from "../../src/report/table.ts";
 
 function times(p50Ms: number, fields: Partial<Summary> = {}): Summary {
   return { count: 200, minMs: p50Ms, meanMs: p50Ms, p50Ms, p90Ms: p50Ms, p95Ms: p50Ms, maxMs: p50Ms, ...fields };
@@ -150,4 +150,9 @@ Deno.test("tables have escape sequences only with color, and the same text eithe
     // deno-lint-ignore no-control-regex -- escape sequences are what is looked for
     assert.equal(colored.replaceAll(/\x1b\[[0-9]+m/g, ""), plain);
   }
+});
+
+Deno.test("zeroRttNotes() names the transports whose connections were granted 0-RTT, and says nothing of the others", () => {
+  const quic = { ...tcp, transport: "quic", zeroRttConnects: 4, connectMs: times(0.2, { count: 5 }) };
+  assert.equal(zeroRttNotes([tcp, quic]), "quic: 4 of 5 connections by 0-RTT, which take no time to connect\n");
 });

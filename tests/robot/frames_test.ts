@@ -117,3 +117,10 @@ Deno.test("exampleObservations() gives aloha the state that belongs to the pictu
     assert.deepEqual(simulation, frame.simulation);
   }
 });
+
+Deno.test("exampleObservations() sends as many pictures as are asked for, and never fewer than the robot must", async () => {
+  const camerasOf = async (robot: keyof typeof ROBOTS, cameras: number) =>
+    Object.keys((await exampleObservations(ROBOTS[robot], { seed: 0, cameras }))[0]!.images).length;
+  assert.deepEqual([await camerasOf("aloha", 1), await camerasOf("aloha", 3), await camerasOf("aloha", 9)], [1, 3, 4]);
+  assert.equal(await camerasOf("droid", 1), 2);
+});

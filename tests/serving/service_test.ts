@@ -195,6 +195,7 @@ Deno.test("PolicyService says what it is, to a request and on its page alike", a
     checkpointHash: "c0".repeat(32),
     looks: true,
     maxMessageBytes: 1_000_000,
+    zeroRttConnections: 0,
     metadata: { reset_pose: [0, -1.5, 1.5] },
   });
   const { status, type, body } = service.page("/info", caller)!;
@@ -371,7 +372,7 @@ Deno.test("PolicyService has a metrics page in which every sample belongs to a f
     assert.ok(!seen.has(line.split(" ")[0]!), `twice: ${line}`);
     seen.add(line.split(" ")[0]!);
   }
-  assert.equal(families.size, 11);
+  assert.equal(families.size, 12);
 });
 
 Deno.test("PolicyService has pages for health and readiness, open to everybody", () => {

@@ -54,17 +54,21 @@ export interface Server extends AsyncDisposable {
 /**
  * Starts `pi0 serve` on free ports and waits until it is ready.
  *
- * @param args further options; `--port` and `--tcp-port` replace the free ports.
+ * @param args further options; `--port` and its like replace the free ports.
  */
 export async function startServer(
   args: readonly string[] = [],
   { program = SOURCE, env = {}, cwd }: { program?: Program; env?: Record<string, string>; cwd?: string } = {},
 ): Promise<Server> {
   const [command, ...words] = program;
-  const ports = ["port", "tcp-port"].flatMap((name) => args.includes(`--${name}`) ? [] : [`--${name}`, "0"]);
+  // A server of a test does not touch what the user's own keeps.
+  const home = env.PI0_HOME === undefined ? await Deno.makeTempDir({ prefix: "pi0-home-" }) : undefined;
+  const ports = ["port", "tcp-port", "quic-port", "quic-tcp-port"].flatMap((name) =>
+    args.includes(`--${name}`) ? [] : [`--${name}`, "0"]
+  );
   const child = new Deno.Command(command, {
     args: [...words, "serve", "--json", "--quiet", ...ports, ...args],
-    env,
+    env: { ...(home === undefined ? {} : { PI0_HOME: home }), ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "inherit",
@@ -93,6 +97,7 @@ export async function startServer(
       while (!(await reader.read()).done);
       const { code } = await child.status;
       clearTimeout(late);
+      if (home !== undefined) await Deno.remove(home, { recursive: true });
       return code;
     })();
   return {

@@ -1,6 +1,7 @@
+import { TLS_IS_COMPLETE } from "../../src/transport/tls_socket.ts";
 import { TRANSPORT_NAMES } from "../../src/transport/mod.ts";
 import type { TransportName } from "../../src/transport/mod.ts";
-import { localSubject, networkSubject, testTransport } from "../support/transport_contract.ts";
+import { localSubject, networkSubject, testTransport, TLS_TRANSPORTS } from "../support/transport_contract.ts";
 
 const SILENT = "gives up connecting to a server that accepts and says nothing";
 const AT_ONCE = "connects at once to a server that says nothing, since nothing is to be said before the first request";
@@ -10,9 +11,21 @@ const SKIPS: Readonly<Record<TransportName, Record<string, string>>> = {
   http: { [SILENT]: "the server has nothing to say before the first request" },
   tcp: { [SILENT]: "the server has nothing to say before the first request" },
   ws: { [AT_ONCE]: "the handshake comes first" },
+  quic: {
+    [SILENT]: "UDP accepts nothing; its own test has a silent socket",
+    [AT_ONCE]: "the handshake comes first",
+    "says unreachable where nobody listens": "UDP does not tell; its own test has the line that is said instead",
+  },
+  "quic-tcp": { [AT_ONCE]: "the handshake comes first" },
 };
 
 for (const name of TRANSPORT_NAMES) testTransport(networkSubject(name, SKIPS[name]));
+
+const TLS_SKIPS = {
+  [AT_ONCE]: "the handshake comes first",
+  ...(TLS_IS_COMPLETE ? {} : { [SILENT]: "this version of Deno cannot end a handshake; the connection ends with it" }),
+};
+for (const name of TLS_TRANSPORTS) testTransport(networkSubject(name, TLS_SKIPS, true));
 
 const NO_NETWORK = "there is no network";
 testTransport(localSubject({

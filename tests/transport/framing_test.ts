@@ -71,9 +71,10 @@ Deno.test("readFrame() recognises other protocols on the port", async () => {
     ["HTTP/1.1 400 Bad Request\r\n", "an HTTP server"],
     ["\x16\x03\x01\x02\x00\x01", "a TLS client"],
     ["\x16\x03\x03\x00\x7a\x02", "a TLS client"],
+    ["\x15\x03\x03\x00\x02\x02", "a TLS server", " (use tcps://)"],
   ] as const;
-  for (const [text, name] of others) {
-    const message = `Cannot read a frame: ${name} is on the other side of this tcp portal`;
+  for (const [text, name, hint = ""] of others) {
+    const message = `Cannot read a frame: ${name} is on the other side${hint}`;
     await assert.rejects(
       readFrame(streamOf(latin1(text)), 16_000_000, {}),
       new TransportError("not_speaking", message),

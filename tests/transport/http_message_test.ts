@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { TransportError } from "../../src/errors.ts";
 import { formatHead, readBody, readHead, writeMessage } from "../../src/transport/http_message.ts";
 import { ByteStream } from "../../src/transport/stream.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -67,9 +68,20 @@ Deno.test("readHead() refuses folded and odd headers", async () => {
 });
 
 Deno.test("readHead() refuses at the first byte what begins with no letter", async () => {
-  for (const byte of ["\x16", "\0", "\x82", " ", "\xc1"]) {
+  for (const byte of ["\0", "\x82", " ", "\xc1"]) {
     const stream = new ByteStream(new ScriptedSocket(latin1(byte)), new FakeClock());
     await assert.rejects(readHead(stream, {}), { code: "malformed" });
+  }
+});
+
+Deno.test("readHead() recognises TLS on the other side, as a server and as a client", async () => {
+  for (const [byte, reason] of [["\x15", /a TLS server .*https/], ["\x16", /a TLS client .*not encrypted/]] as const) {
+    const stream = new ByteStream(new ScriptedSocket(latin1(byte)), new FakeClock());
+    await assert.rejects(readHead(stream, {}), (error: TransportError) => {
+      assert.equal(error.code, "not_speaking");
+      assert.match(error.message, reason);
+      return true;
+    });
   }
 });
 
