@@ -69,7 +69,10 @@ Deno.test("serve on every address without a token is refused", () =>
   refused(["serve", "--host", "0.0.0.0"], /--token .*--no-auth/));
 
 Deno.test("an unknown policy is refused with the ones there are", () =>
-  refused(["serve", "--policy", "nul"], /policies are null, a URL \(did you mean null\?\)/));
+  refused(
+    ["serve", "--policy", "nul"],
+    /policies are null, random:NAME, a URL, a model folder \(did you mean null\?\)/,
+  ));
 
 Deno.test("bench at a dead port is one line and exit code 1", () =>
   refused(["bench", "--url", "http://127.0.0.1:1"], /Cannot connect to http:\/\/127.0.0.1:1: nobody is listening/, 1));

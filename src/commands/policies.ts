@@ -6,12 +6,24 @@
 
 import type { Clock } from "../clock.ts";
 import { UsageError } from "../errors.ts";
+import { readManifest } from "../pi0/model_folder.ts";
+import { readPolicySettings } from "../pi0/policy_settings.ts";
 import { NullPolicy } from "../policy/null.ts";
 import { seededRandom } from "../random.ts";
+import type { RobotName } from "../robot/mod.ts";
 import type { RobotProfile } from "../robot/profile.ts";
 import type { Policy } from "../types.ts";
 import { remotePolicy } from "./connect.ts";
+import {
+  isModelFolder,
+  isRandomModel,
+  MODEL_OPTION_NAMES,
+  MODEL_OPTIONS,
+  type ModelSurroundings,
+  openModelPolicy,
+} from "./model_options.ts";
 import { nearest, type OptionTable, type OptionValues } from "./options.ts";
+import type { Progress } from "./terminal.ts";
 
 const GROUP = "Policy";
 
@@ -22,7 +34,8 @@ export const POLICY_OPTIONS = {
     metavar: "POLICY",
     default: "null",
     group: GROUP,
-    help: "Who decides: null (stay where you are), or a URL (forward there: ws://, http://, tcp://)",
+    help: "Who decides: null (stay where you are), a model folder, random:pi0, random:pi05 or random:tiny (made-up " +
+      "weights, for measuring), or a URL (forward there: ws://, http://, tcp://)",
   },
   "action-horizon": { kind: "integer", min: 1, max: 1000, group: GROUP, help: "Rows that null predicts [the robot's]" },
   "action-dim": { kind: "integer", min: 1, max: 256, group: GROUP, help: "Numbers per row of null [the robot's]" },
@@ -51,6 +64,7 @@ export const POLICY_OPTIONS = {
     requires: ["null-delay-ms"],
     help: "Keep a processor core busy meanwhile, as a model would",
   },
+  ...MODEL_OPTIONS,
 } as const satisfies OptionTable;
 
 /** What a policy is made from. */
@@ -61,6 +75,12 @@ export interface PolicyParts {
   /** For a policy behind a URL. */
   readonly upstream: { readonly token: string | undefined; readonly openpi: boolean; readonly warm: boolean };
   readonly onRetry: (error: Error) => void;
+  readonly env: (name: string) => string | undefined;
+  readonly progress: Progress;
+  /** Told what a model is loaded with, and what was tried before. */
+  readonly log: (line: string) => void;
+  /** Whether a random model shall give its intermediate values, too. */
+  readonly probes?: boolean;
 }
 
 interface PolicyKind {
@@ -69,7 +89,9 @@ interface PolicyKind {
   matches(text: string): boolean;
   /** Options that mean nothing to other kinds. */
   readonly own: readonly (keyof OptionValues<typeof POLICY_OPTIONS>)[];
-  create(text: string, parts: PolicyParts): Policy;
+  /** Whether it may know the truth about a simulated world, instead of what can be seen and felt. */
+  readonly readsSimulation: boolean;
+  create(text: string, parts: PolicyParts): Policy | Promise<Policy>;
 }
 
 const NULL_OPTIONS = ["actionHorizon", "actionDim", "nullDelayMs", "nullJitterMs", "nullBusy"] as const;
@@ -79,6 +101,7 @@ const POLICIES = {
     form: "null",
     matches: (text) => text === "null",
     own: NULL_OPTIONS,
+    readsSimulation: false,
     create: (_, { profile, clock, options, upstream }) => {
       if (upstream.openpi) throw new UsageError("Cannot use --openpi with --policy null: it belongs to a --policy URL");
       return new NullPolicy({
@@ -92,15 +115,31 @@ const POLICIES = {
       });
     },
   },
+  random: {
+    form: "random:NAME",
+    matches: isRandomModel,
+    own: MODEL_OPTION_NAMES,
+    readsSimulation: false,
+    create: createModel,
+  },
   remote: {
     form: "a URL",
     matches: (text) => /^[a-z-]+:\/\//i.test(text),
     own: [],
+    // The far server knows what its policy may see.
+    readsSimulation: true,
     create: (text, { profile, clock, upstream, onRetry }) => {
       if (!URL.canParse(text)) throw new UsageError(`Cannot use --policy ${text}: it is no URL such as ws://host:8000`);
       const limits = { connectMs: 5000, requestMs: 30_000 };
       return remotePolicy({ url: text, profile, clock, ...limits, ...upstream, timing: true, exact: true, onRetry });
     },
+  },
+  folder: {
+    form: "a model folder",
+    matches: isModelFolder,
+    own: MODEL_OPTION_NAMES,
+    readsSimulation: false,
+    create: createModel,
   },
 } satisfies Record<string, PolicyKind>;
 
@@ -109,21 +148,53 @@ const POLICIES = {
  *
  * @throws {UsageError} where there is no such policy, or options of another kind are given.
  */
-export function createPolicy(parts: PolicyParts): Policy {
+export async function createPolicy(parts: PolicyParts): Promise<Policy> {
   const { options } = parts;
   const text = options.policy;
   const kinds: PolicyKind[] = Object.values(POLICIES);
   const kind = kinds.find((kind) => kind.matches(text));
   if (kind === undefined) {
-    const similar = nearest(text, Object.keys(POLICIES));
-    const hint = similar === undefined ? "" : ` (did you mean ${similar}?)`;
-    const forms = kinds.map((kind) => kind.form).join(", ");
-    throw new UsageError(`Cannot use --policy ${text}: policies are ${forms}${hint}`);
+    const forms = kinds.map((kind) => kind.form);
+    const similar = nearest(wordOf(text), forms.map(wordOf));
+    const hint = similar === undefined ? "" : ` (did you mean ${forms.find((form) => wordOf(form) === similar)}?)`;
+    throw new UsageError(`Cannot use --policy ${text}: policies are ${forms.join(", ")}${hint}`);
   }
-  const stray = NULL_OPTIONS.find((name) => !kind.own.includes(name) && options[name]);
-  if (stray !== undefined) {
+  for (
+    const [names, owner] of [
+      [NULL_OPTIONS, "--policy null"],
+      [MODEL_OPTION_NAMES, "a model, such as --policy random:tiny or a folder"],
+    ] as const
+  ) {
+    const stray = names.find((name) => !kind.own.includes(name) && options[name]);
+    if (stray === undefined) continue;
     const flag = stray.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    throw new UsageError(`Cannot use --${flag} with --policy ${text}: it belongs to --policy null`);
+    throw new UsageError(`Cannot use --${flag} with --policy ${text}: it belongs to ${owner}`);
   }
-  return kind.create(text, parts);
+  return await kind.create(text, parts);
+}
+
+/** `random:NAME` → `random`. */
+function wordOf(form: string): string {
+  return form.split(":")[0]!;
+}
+
+async function createModel(text: string, parts: PolicyParts): Promise<Policy> {
+  const { profile, upstream, probes = false } = parts;
+  if (upstream.openpi) throw new UsageError(`Cannot use --openpi with --policy ${text}: it belongs to a --policy URL`);
+  const surroundings: ModelSurroundings = { ...parts, robot: profile.name as RobotName, probes };
+  return await openModelPolicy(text, surroundings);
+}
+
+/**
+ * Whose observations a policy takes: those of the model's robot where it is a folder, else of the one that was typed.
+ *
+ * @param typed what `--robot` says; undefined where it was not given.
+ * @throws {UsageError} where both differ.
+ */
+export async function chooseRobot(policy: string, typed: RobotName | undefined): Promise<RobotName> {
+  const isFolder = Object.values(POLICIES).find((kind) => kind.matches(policy)) === POLICIES.folder;
+  if (!isFolder) return typed ?? "aloha";
+  const { robot } = readPolicySettings((await readManifest(policy)).policy, policy);
+  if (typed === undefined || typed === robot) return robot;
+  throw new UsageError(`Cannot use --robot ${typed} with --policy ${policy}: its robot is ${robot}`);
 }

@@ -16,6 +16,7 @@ import type { CommandContext } from "./command.ts";
 import { remotePolicy } from "./connect.ts";
 import type { OptionValues } from "./options.ts";
 import { createPolicy, POLICY_OPTIONS } from "./policies.ts";
+import { createProgress } from "./terminal.ts";
 
 export interface TargetOptions extends OptionValues<typeof POLICY_OPTIONS> {
   readonly url: string | undefined;
@@ -26,6 +27,7 @@ export interface TargetOptions extends OptionValues<typeof POLICY_OPTIONS> {
   readonly noWarm: boolean;
   readonly timeoutMs: number;
   readonly connectTimeoutMs: number;
+  readonly quiet: boolean;
 }
 
 /** What there is to measure. */
@@ -132,10 +134,19 @@ function found(
 async function localTarget(
   options: TargetOptions,
   profile: RobotProfile,
-  { clock, signal, version }: CommandContext,
+  { clock, signal, version, env, terminal }: CommandContext,
 ): Promise<Found> {
   const upstream = { token: options.token, openpi: false, warm: !options.noWarm };
-  const policy = createPolicy({ profile, clock, options, upstream, onRetry: () => undefined });
+  const policy = await createPolicy({
+    profile,
+    clock,
+    options,
+    upstream,
+    onRetry: () => undefined,
+    env,
+    progress: createProgress(terminal, clock, { quiet: options.quiet }),
+    log: (line) => options.quiet ? undefined : terminal.stderr(`pi0: ${line}\n`),
+  });
   await policy.warmUp(signal);
   const limits = { queueCapacity: 1024, maxSessions: 1024 };
   const service = new PolicyService({

@@ -195,6 +195,7 @@ Deno.test("PolicyService says what it is, to a request and on its page alike", a
     checkpointHash: "c0".repeat(32),
     maxMessageBytes: 1_000_000,
     metadata: { reset_pose: [0, -1.5, 1.5] },
+    model: null,
   });
   const { status, type, body } = service.page("/info", caller)!;
   assert.deepEqual([status, type], [200, "application/json"]);
@@ -370,7 +371,18 @@ Deno.test("PolicyService has a metrics page in which every sample belongs to a f
     assert.ok(!seen.has(line.split(" ")[0]!), `twice: ${line}`);
     seen.add(line.split(" ")[0]!);
   }
-  assert.equal(families.size, 11);
+  assert.equal(families.size, 12);
+});
+
+Deno.test("PolicyService counts the pictures that a policy ignores, and tells of each camera once", async () => {
+  const told: string[] = [];
+  const { policy, service } = setUp({ onIgnoredCamera: (name) => told.push(name) });
+  policy.ignoredCameras = ["cam_low"];
+  const session = service.open(caller);
+  await exchange(session, request(1));
+  await exchange(session, request(2));
+  assert.equal(metric(service, 'pi0_ignored_pictures_total{camera="cam_low"}'), "2");
+  assert.deepEqual(told, ["cam_low"]);
 });
 
 Deno.test("PolicyService has pages for health and readiness, open to everybody", () => {
