@@ -7,10 +7,38 @@
  * @module
  */
 
+import { PACKAGE_VERSION } from "../src/ort/library.ts";
+
 const OUTPUT = "dist/pi0";
 
 /** Files that are opened by URL, so that the compiler does not see them. */
-const INCLUDED = ["src/policy/null_worker.ts", "src/commands/eval_worker.ts", "src/robot/frames"];
+const INCLUDED = ["src/policy/null_worker.ts", "src/ort/worker.ts", "src/commands/eval_worker.ts", "src/robot/frames"];
+
+/** ONNX Runtime's npm package, of which only this platform's library is needed: 46 MB instead of 290. */
+const ORT_FOLDER = `node_modules/.deno/onnxruntime-node@${PACKAGE_VERSION}/node_modules/onnxruntime-node/bin/napi-v6`;
+const PLATFORM = { linux: "linux", darwin: "darwin", windows: "win32" }[Deno.build.os as string] ?? Deno.build.os;
+const ARCHITECTURE = Deno.build.arch === "aarch64" ? "arm64" : "x64";
+const LIBRARY_NAME = /^(libonnxruntime\.(so\.1|1\.\d+\.\d+\.dylib)|onnxruntime\.dll)$/;
+
+/** This platform's library, and everything in the package that must stay outside. */
+async function listOrtFiles(): Promise<{ libraries: string[]; excluded: string[] }> {
+  const libraries: string[] = [];
+  const excluded: string[] = [];
+  for await (const platform of Deno.readDir(ORT_FOLDER)) {
+    for await (const architecture of Deno.readDir(`${ORT_FOLDER}/${platform.name}`)) {
+      const folder = `${ORT_FOLDER}/${platform.name}/${architecture.name}`;
+      if (platform.name !== PLATFORM || architecture.name !== ARCHITECTURE) {
+        excluded.push(folder);
+        continue;
+      }
+      for await (const { name } of Deno.readDir(folder)) {
+        (LIBRARY_NAME.test(name) ? libraries : excluded).push(`${folder}/${name}`);
+      }
+    }
+  }
+  if (libraries.length === 0) throw new Error(`Cannot build: ${ORT_FOLDER} has no library; run deno install first`);
+  return { libraries, excluded };
+}
 
 /** What packages bring along and nothing here opens: MuJoCo's build for threads, and its source map. */
 const EXCLUDED = ["mt", "mujoco.wasm.map"].map((name) =>
@@ -42,6 +70,7 @@ if (denort !== undefined) {
   }
 }
 
+const { libraries, excluded } = await listOrtFiles();
 const { code } = await new Deno.Command(Deno.execPath(), {
   args: [
     "compile",
@@ -50,8 +79,8 @@ const { code } = await new Deno.Command(Deno.execPath(), {
     "--no-check",
     // A second file in the temporary folder, for a program that starts in 0.1 s.
     "--no-code-cache",
-    ...INCLUDED.flatMap((path) => ["--include", path]),
-    ...EXCLUDED.flatMap((path) => ["--exclude", path]),
+    ...[...INCLUDED, ...libraries].flatMap((path) => ["--include", path]),
+    ...[...EXCLUDED, ...excluded].flatMap((path) => ["--exclude", path]),
     "-o",
     OUTPUT,
     "main.ts",

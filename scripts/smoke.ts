@@ -98,6 +98,28 @@ await check("pi0 link", async () => {
   assert.equal(code, 0, stderr);
   assert.match(stdout, /^Use /m);
 });
+await check("pi0 serve and pi0 bench with a random model (ONNX Runtime, in a Worker)", async () => {
+  await using server = await startServer(["--policy", "random:tiny"], { program, cwd });
+  const { model } = server.ready as unknown as { model: { random: boolean; provider: string } };
+  assert.deepEqual([model.random, model.provider], [true, "cpu"]);
+  const args = ["bench", "--url", server.portals.http!, "--transport", "all", "-n", "5", "--json"];
+  const { code, stdout, stderr } = await runProgram(args, { program, cwd });
+  assert.equal(code, 0, stderr);
+  const { summaries } = JSON.parse(stdout) as { summaries: { count: number; errors: number }[] };
+  assert.ok(summaries.every(({ count, errors }) => count === 5 && errors === 0));
+  assert.equal(await server.stop(), 0);
+});
+await check("pi0 infer with a random model in 8 bits", async () => {
+  const picture = new URL("../tests/fixtures/pi0_graph/pi0_tiny/cases/case0.model_base_0_rgb.png", import.meta.url);
+  const state = new Array(14).fill(0).join();
+  const args = ["infer", "random:tiny", "--precision", "int8", "--state", state];
+  const { code, stdout, stderr } = await runProgram([...args, "--camera", `cam_high=${picture.pathname}`], {
+    program,
+    cwd,
+  });
+  assert.equal(code, 0, stderr);
+  assert.equal(JSON.parse(stdout).actions.length, 50);
+});
 await check("nothing was left in the folder", async () => {
   assert.deepEqual(await Array.fromAsync(Deno.readDir(cwd)), []);
 });

@@ -103,7 +103,7 @@ async function measureIn(
     `for i in {1..300}; do grep -q ready ${words.at(-1)} 2>/dev/null && break; sleep 0.1; done`
   );
   const bench = (scheme: string, port: number, name: string, args: readonly string[]) => {
-    const where = ["--url", `${scheme}://${SERVER}:${port}`, "--transport", "all", "--cameras", cameras];
+    const where = ["--url", `${scheme}://${SERVER}:${port}`, "--transport", "all", "--pictures", cameras];
     const trust = scheme === "https" ? ["--ca", file("cert.pem")] : [];
     const limits = ["--timeout-ms", 30_000, "--connect-timeout-ms", 15_000];
     const words = [...where, ...trust, ...limits, "--congestion", congestion, ...args, "--quiet", "--out", file(name)];

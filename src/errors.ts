@@ -78,6 +78,7 @@ export type PolicyErrorCode =
   | "not_ready" // still warming up
   | "draining" // about to stop
   | "policy_failed" // the policy itself threw
+  | "undeclared_variant" // the request needs a variant of the model that was not loaded at start
   | "rejected"; // any code of a server that this program does not know
 
 /** A policy, here or far away, gave no actions. */
@@ -94,4 +95,26 @@ export class PolicyError extends Error {
 /** A simulated world cannot be made, or its physics broke down. */
 export class SimulationError extends Error {
   override readonly name = "SimulationError";
+}
+
+/** Codes of ONNX Runtime's failures. */
+export type OrtErrorCode =
+  | "no_library" // ONNX Runtime is in none of the places
+  | "bad_library" // not an ONNX Runtime, too old, or it does not do what it must
+  | "provider_unavailable" // the execution provider asked for cannot be had here
+  | "bad_model" // ONNX Runtime refuses the model, or it has no fixed shapes
+  | "bad_input" // an input is missing, unknown, or of another dtype or size than the model's
+  | "run_failed" // a run began and gave no outputs
+  | "crashed" // the thread that owns the library has died
+  | "closed"; // used after it was let go
+
+/** A model could not be loaded or run. */
+export class OrtError extends Error {
+  override readonly name = "OrtError";
+  readonly code: OrtErrorCode;
+
+  constructor(code: OrtErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
 }

@@ -24,6 +24,14 @@ export interface Observation {
   readonly state: Float64Array;
   /** The language instruction; absent when the request had none and the server has no default. */
   readonly prompt?: string;
+  /** What a flow model starts from: its rows × its action dimension (which is not the robot's), row-major. */
+  readonly noise?: Float32Array;
+  /** The noise's dimensions, where whoever gave it told them. */
+  readonly noiseShape?: readonly number[];
+  /** Lets the policy draw the same noise for the same seed: a whole number from 0 to 2³² − 1. */
+  readonly seed?: number;
+  /** Euler steps of a flow model; absent where the server may choose. */
+  readonly flowSteps?: number;
   /** Where the robot is simulated. Policies that decide by what they see never get it. */
   readonly simulation?: Simulation;
 }
@@ -58,6 +66,8 @@ export interface ActionChunk {
   readonly timing: Timing;
   /** Where the chunk came from far away: what the way took. */
   readonly travel?: Travel;
+  /** Cameras that were sent and that the policy does not look at, as its robot's profile says; absent for none. */
+  readonly ignoredCameras?: readonly string[];
 }
 
 /** What a request and its answer took on their way, in ms by this side's clock. */
@@ -95,9 +105,14 @@ export interface Policy {
   readonly metadata: Metadata;
   /** False where it decides without pictures, so that nobody need draw them; absent where it looks at them. */
   readonly looks?: boolean;
+  /** What people want to know of the model; absent where there is none. */
+  readonly model?: Metadata;
   /** Makes the first request as fast as the later ones. Called once, before the server says it is ready. */
   warmUp(signal: AbortSignal): Promise<void>;
-  /** @throws {PolicyError} where no actions can be computed. */
+  /**
+   * @throws {PolicyError} where no actions can be computed.
+   * @throws {WireError} where the observation does not fit this policy.
+   */
   infer(observation: Observation, signal: AbortSignal): Promise<ActionChunk>;
   [Symbol.asyncDispose](): Promise<void>;
 }

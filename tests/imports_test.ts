@@ -20,7 +20,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cloud: [],
   checkpoint: [],
   ort: ["onnx"],
-  pi0: ["onnx", "checkpoint", "robot", "image"],
+  pi0: ["onnx", "checkpoint", "robot", "image", "random"],
   policy: ["robot", "wire", "pi0", "ort", "checkpoint", "image", "transport/transport.ts"],
   serving: ["wire", "transport/transport.ts", "robot/profile.ts"],
   sim: ["robot", "render", "image"],

@@ -66,7 +66,10 @@ Deno.test("bench of a far server with options of a policy here is refused", () =
   refused(["bench", "--url", "ws://127.0.0.1:1", "--null-delay-ms", "5"], /give its options to pi0 serve/));
 
 Deno.test("bench with more pictures than the robot sends is refused", () =>
-  refused(["bench", "--mode", "local", "--robot", "droid", "--cameras", "3"], /Cannot send 3 pictures: droid sends 2/));
+  refused(
+    ["bench", "--mode", "local", "--robot", "droid", "--pictures", "3"],
+    /Cannot send 3 pictures: droid sends 2/,
+  ));
 
 Deno.test("serve of the null policy with options of a far one is refused", () =>
   refused(["serve", "--openpi"], /Cannot use --openpi with --policy null/));
@@ -75,7 +78,10 @@ Deno.test("serve on every address without a token is refused", () =>
   refused(["serve", "--host", "0.0.0.0"], /--token .*--no-auth/));
 
 Deno.test("an unknown policy is refused with the ones there are", () =>
-  refused(["serve", "--policy", "nul"], /policies are null, expert, replay:FILE, a URL \(did you mean null\?\)/));
+  refused(
+    ["serve", "--policy", "nul"],
+    /policies are null, expert, replay:FILE, random:NAME, a URL, a model folder \(did you mean null\?\)/,
+  ));
 
 Deno.test("sim with a size that is none is refused", () => refused(["sim", "--size", "640"], /--size 640.*640x480/));
 
@@ -119,7 +125,7 @@ Deno.test("bench measures every transport of a server, and its file fits the tab
 
 Deno.test("bench sends as many pictures as it is told, and tells of connections by 0-RTT", async () => {
   await using server = await startServer();
-  const args = ["bench", "--url", server.portals.quic!, "--insecure", "-n", "4", "--rounds", "2", "--cameras", "4"];
+  const args = ["bench", "--url", server.portals.quic!, "--insecure", "-n", "4", "--rounds", "2", "--pictures", "4"];
   const { code, stdout, stderr } = await runProgram([...args, "--json"]);
   assert.equal(code, 0, stderr);
   const { summaries, connects } = JSON.parse(stdout);

@@ -15,7 +15,7 @@ import { type Journal, openJournal } from "../report/journal.ts";
 import { type BenchResults, RESULTS_SCHEMA, writeResults } from "../report/results.ts";
 import { breakdownTable, latencyTable, zeroRttNotes } from "../report/table.ts";
 import { exampleObservations } from "../robot/frames.ts";
-import { ROBOT_NAMES, ROBOTS } from "../robot/mod.ts";
+import { ROBOT_NAMES, type RobotName, ROBOTS } from "../robot/mod.ts";
 import type { RobotProfile } from "../robot/profile.ts";
 import { TRANSPORT_NAMES } from "../transport/mod.ts";
 import type { Metadata } from "../types.ts";
@@ -24,7 +24,8 @@ import { CONGESTION_OPTION, TRUST_OPTIONS } from "./connect.ts";
 import { describeEnvironment } from "./environment.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { COMMON_OPTIONS, type OptionTable, type OptionValues } from "./options.ts";
-import { POLICY_OPTIONS } from "./policies.ts";
+import { MODEL_OPTION_NAMES } from "./model_options.ts";
+import { chooseRobot, POLICY_OPTIONS } from "./policies.ts";
 import { findTargets, type Found } from "./targets.ts";
 import { createProgress } from "./terminal.ts";
 
@@ -101,8 +102,13 @@ const OPTIONS = {
     help: "Send at this rate; latency counts from when a request was due [one after the other]",
   },
   "no-warm": { kind: "flag", group: "How much", help: "Do not open the connection's window after connecting" },
-  "robot": { kind: "choice", choices: ROBOT_NAMES, default: "aloha", group: "What", help: "Whose observations" },
-  "cameras": {
+  "robot": {
+    kind: "choice",
+    choices: ROBOT_NAMES,
+    group: "What",
+    help: "Whose observations [aloha, or the robot of the model of --mode local]",
+  },
+  "pictures": {
     kind: "integer",
     min: 1,
     max: 4,
@@ -170,10 +176,10 @@ export const bench = defineCommand({
   async run(options, context) {
     checkOptions(options);
     const { clock, signal, terminal } = context;
-    const profile = ROBOTS[options.robot];
-    checkCameras(options.cameras, profile);
-    const { seed, prompt, cameras } = options;
-    const observations = await exampleObservations(profile, { seed, prompt, cameras });
+    const profile = ROBOTS[await chooseRobot(options.mode === "local" ? options.policy : "null", options.robot)];
+    checkPictures(options.pictures, profile);
+    const { seed, prompt, pictures } = options;
+    const observations = await exampleObservations(profile, { seed, prompt, cameras: pictures });
     await using found = await findTargets(options, profile, context);
     const targets = found.targets.map(({ transport, url, open }) => ({
       transport,
@@ -206,7 +212,7 @@ export const bench = defineCommand({
       startedAt,
       command,
       seed: options.seed,
-      options: plainOptions(options),
+      options: plainOptions({ ...options, robot: profile.name as RobotName }),
       environment: await describeEnvironment(context.version),
       server: found.info,
       summaries,
@@ -219,7 +225,7 @@ export const bench = defineCommand({
     if (options.out !== undefined) await writeResults(options.out, results);
     journal?.discard();
     if (options.json) terminal.stdout(JSON.stringify(results, null, 1) + "\n");
-    else print(results, found, context, options);
+    else print(results, found, profile, context, options);
     return signal.aborted || summaries.some(({ count }) => count === 0) ? 1 : 0;
   },
 });
@@ -233,7 +239,8 @@ function checkOptions(options: BenchOptions): void {
     return;
   }
   const own = options.policy !== "null" || options.actionHorizon !== undefined || options.actionDim !== undefined ||
-    options.nullDelayMs > 0 || options.nullJitterMs > 0 || options.nullBusy;
+    options.nullDelayMs > 0 || options.nullJitterMs > 0 || options.nullBusy ||
+    MODEL_OPTION_NAMES.some((name) => options[name]);
   if (own) throw new UsageError("Cannot choose the policy of a far server: give its options to pi0 serve there");
   if (options.url === undefined) {
     throw new UsageError("Cannot measure without a server: give --url, for example --url http://127.0.0.1:8000");
@@ -243,7 +250,7 @@ function checkOptions(options: BenchOptions): void {
   }
 }
 
-function checkCameras(count: number | undefined, { name, cameras }: RobotProfile): void {
+function checkPictures(count: number | undefined, { name, cameras }: RobotProfile): void {
   if (count === undefined) return;
   const least = cameras.filter(({ required }) => required).length;
   if (count >= least && count <= cameras.length) return;
@@ -274,13 +281,19 @@ async function measure(
   return runs;
 }
 
-function print(results: BenchResults, found: Found, { terminal }: CommandContext, options: BenchOptions): void {
+function print(
+  results: BenchResults,
+  found: Found,
+  profile: RobotProfile,
+  { terminal }: CommandContext,
+  options: BenchOptions,
+): void {
   const { summaries, warnings, interrupted } = results;
   const { color } = terminal;
   const load = options.hz === undefined ? "closed loop" : `${options.hz} Hz`;
   const connections = options.concurrency === 1 ? "1 connection" : `${options.concurrency} connections`;
   terminal.stdout(
-    `${found.description}\n${options.robot} observations, ${load}, ${connections}, ` +
+    `${found.description}\n${profile.name} observations, ${load}, ${connections}, ` +
       `${options.rounds} rounds in random order, seed ${options.seed}\n\n`,
   );
   terminal.stdout(

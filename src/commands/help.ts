@@ -91,7 +91,8 @@ function positionalUsage(name: string, option: OptionSpec): string {
 function entryOf(name: string, option: OptionSpec): string {
   if (option.kind === "positional") return metavar(name, option);
   const letter = option.short === undefined ? "    " : `-${option.short}, `;
-  return `${letter}--${name}${option.kind === "flag" ? "" : ` ${metavar(name, option)}`}`;
+  if (option.kind === "flag") return `${letter}--${name}${option.values ? `[=${option.values.join("|")}]` : ""}`;
+  return `${letter}--${name} ${metavar(name, option)}`;
 }
 
 /** The right column: the help line and every fact that the table declares. */

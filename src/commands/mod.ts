@@ -57,6 +57,22 @@ export const COMMANDS = {
     summary: "probe the way to a server, and say which transport to use",
     load: async () => (await import("./link.ts")).link as unknown as Command,
   },
+  infer: {
+    summary: "answer one observation without a server",
+    load: async () => (await import("./infer.ts")).infer as unknown as Command,
+  },
+  export: {
+    summary: "make a model folder from a checkpoint",
+    example: {
+      command: "pi0 export model.safetensors ./pi0_aloha_sim --config pi0_aloha_sim --tokenizer tokenizer.model",
+      text: "Make a model folder, to serve with --policy ./pi0_aloha_sim.",
+    },
+    load: async () => (await import("./export.ts")).exportCommand as unknown as Command,
+  },
+  inspect: {
+    summary: "say what is in a model folder",
+    load: async () => (await import("./inspect.ts")).inspect as unknown as Command,
+  },
 } satisfies Record<string, Entry>;
 
 export const VERSION = program.version;

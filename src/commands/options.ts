@@ -39,8 +39,11 @@ type Valued<T> =
     | { readonly multiple: true; readonly default?: readonly T[] }
   );
 
-/** True when typed, else false. A negation (`no-warm`) is a flag of its own. */
-type Flag = Named & { readonly kind: "flag" };
+/**
+ * True when typed, else false. A negation (`no-warm`) is a flag of its own. With `values` it may also be typed as
+ * `--gpu=auto`, and is that word then.
+ */
+type Flag = Named & { readonly kind: "flag"; readonly values?: readonly string[] };
 
 /** A value without a name. The order of the table is the order on the command line. */
 type Positional = Described & { readonly kind: "positional"; readonly metavar?: string; readonly required?: boolean };
@@ -67,7 +70,8 @@ type OneValue<O> = O extends { kind: "integer" | "number" } ? number
   : O extends { kind: "choice"; choices: readonly (infer Choice)[] } ? Choice
   : string;
 
-type ValueOf<O> = O extends { kind: "flag" } ? boolean
+type ValueOf<O> = O extends { kind: "flag"; values: readonly (infer Value)[] } ? boolean | Value
+  : O extends { kind: "flag" } ? boolean
   : O extends { multiple: true } ? readonly OneValue<O>[]
   : O extends { default: unknown } | { required: true } ? OneValue<O>
   : OneValue<O> | undefined;
@@ -142,7 +146,11 @@ export function parseOptions<const Table extends OptionTable>(
     const option = optionNamed(table, name)!;
     const earlier = given.get(name) ?? [];
     if (option.kind === "flag") {
-      if (value !== undefined) {
+      if (value !== undefined && !option.values?.includes(value)) {
+        if (option.values !== undefined) {
+          const forms = [rawName, ...option.values.map((word) => `${rawName}=${word}`)].join(" or ");
+          throw refuse(`Cannot use ${rawName}=${value}`, `write ${forms}`);
+        }
         throw refuse(`Unexpected value ${JSON.stringify(value)} of ${rawName}`, `${rawName} takes no value`);
       }
     } else {
@@ -175,7 +183,7 @@ export function parseOptions<const Table extends OptionTable>(
       }
       values[camelCase(name)] = word;
     } else if (option.kind === "flag") {
-      values[camelCase(name)] = given.has(name);
+      values[camelCase(name)] = given.has(name) && (given.get(name)![0]!.text || true);
     } else {
       const variable = given.has(name) || option.env === undefined ? undefined : env(option.env);
       if (variable !== undefined) {

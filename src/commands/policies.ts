@@ -6,15 +6,27 @@
 
 import type { Clock } from "../clock.ts";
 import { UsageError } from "../errors.ts";
+import { readManifest } from "../pi0/model_folder.ts";
+import { readPolicySettings } from "../pi0/policy_settings.ts";
 import { NullPolicy } from "../policy/null.ts";
 import { readRecording } from "../policy/replay.ts";
 import { withoutSimulation } from "../policy/without_simulation.ts";
 import { seededRandom } from "../random.ts";
+import type { RobotName } from "../robot/mod.ts";
 import type { RobotProfile } from "../robot/profile.ts";
 import type { Congestion, Trust } from "../transport/transport.ts";
 import type { Policy } from "../types.ts";
 import { checkTrust, remotePolicy } from "./connect.ts";
+import {
+  isModelFolder,
+  isRandomModel,
+  MODEL_OPTION_NAMES,
+  MODEL_OPTIONS,
+  type ModelSurroundings,
+  openModelPolicy,
+} from "./model_options.ts";
 import { nearest, type OptionTable, type OptionValues } from "./options.ts";
+import type { Progress } from "./terminal.ts";
 
 const GROUP = "Policy";
 
@@ -26,7 +38,8 @@ export const POLICY_OPTIONS = {
     default: "null",
     group: GROUP,
     help: "Who decides: null (stay where you are), expert (scripted, for simulated worlds), replay:FILE (the actions " +
-      "of an episode.json), or a URL (forward there: ws://, tcp://, quic:// …)",
+      "of an episode.json), a model folder, random:pi0, random:pi05 or random:tiny (made-up weights, for measuring), " +
+      "or a URL (forward there: ws://, tcp://, quic:// …)",
   },
   "action-horizon": { kind: "integer", min: 1, max: 1000, group: GROUP, help: "Rows that null predicts [the robot's]" },
   "action-dim": { kind: "integer", min: 1, max: 256, group: GROUP, help: "Numbers per row of null [the robot's]" },
@@ -55,6 +68,7 @@ export const POLICY_OPTIONS = {
     requires: ["null-delay-ms"],
     help: "Keep a processor core busy meanwhile, as a model would",
   },
+  ...MODEL_OPTIONS,
 } as const satisfies OptionTable;
 
 /** What a policy is made from. */
@@ -71,6 +85,12 @@ export interface PolicyParts {
     readonly warm: boolean;
   };
   readonly onRetry: (error: Error) => void;
+  readonly env: (name: string) => string | undefined;
+  readonly progress: Progress;
+  /** Told what a model is loaded with, and what was tried before. */
+  readonly log: (line: string) => void;
+  /** Whether a random model shall give its intermediate values, too. */
+  readonly probes?: boolean;
 }
 
 interface PolicyKind {
@@ -138,6 +158,13 @@ const POLICIES = {
       return await readRecording(path, parts.profile.actionDim);
     },
   },
+  random: {
+    form: "random:NAME",
+    matches: isRandomModel,
+    own: MODEL_OPTION_NAMES,
+    readsSimulation: false,
+    create: createModel,
+  },
   remote: {
     form: "a URL",
     matches: (text) => /^[a-z-]+:\/\//i.test(text),
@@ -150,6 +177,13 @@ const POLICIES = {
       const limits = { connectMs: 5000, requestMs: 30_000 };
       return remotePolicy({ url: text, profile, clock, ...limits, ...upstream, timing: true, exact: true, onRetry });
     },
+  },
+  folder: {
+    form: "a model folder",
+    matches: isModelFolder,
+    own: MODEL_OPTION_NAMES,
+    readsSimulation: false,
+    create: createModel,
   },
 } satisfies Record<string, PolicyKind>;
 
@@ -169,10 +203,16 @@ export async function createPolicy(parts: PolicyParts): Promise<Policy> {
     const hint = similar === undefined ? "" : ` (did you mean ${forms.find((form) => wordOf(form) === similar)}?)`;
     throw new UsageError(`Cannot use --policy ${text}: policies are ${forms.join(", ")}${hint}`);
   }
-  const stray = NULL_OPTIONS.find((name) => !kind.own.includes(name) && options[name]);
-  if (stray !== undefined) {
+  for (
+    const [names, owner] of [
+      [NULL_OPTIONS, "--policy null"],
+      [MODEL_OPTION_NAMES, "a model, such as --policy random:tiny or a folder"],
+    ] as const
+  ) {
+    const stray = names.find((name) => !kind.own.includes(name) && options[name]);
+    if (stray === undefined) continue;
     const flag = stray.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    throw new UsageError(`Cannot use --${flag} with --policy ${text}: it belongs to --policy null`);
+    throw new UsageError(`Cannot use --${flag} with --policy ${text}: it belongs to ${owner}`);
   }
   const policy = await kind.create(text, parts);
   return kind.readsSimulation ? policy : withoutSimulation(policy);
@@ -188,4 +228,25 @@ function requireAloha(text: string, { profile, upstream }: PolicyParts): void {
   if (upstream.openpi) throw new UsageError(`Cannot use --openpi with --policy ${text}: it belongs to a --policy URL`);
   if (profile.name === "aloha") return;
   throw new UsageError(`Cannot use --policy ${text} with --robot ${profile.name}: it acts for aloha`);
+}
+
+async function createModel(text: string, parts: PolicyParts): Promise<Policy> {
+  const { profile, upstream, probes = false } = parts;
+  if (upstream.openpi) throw new UsageError(`Cannot use --openpi with --policy ${text}: it belongs to a --policy URL`);
+  const surroundings: ModelSurroundings = { ...parts, robot: profile.name as RobotName, probes };
+  return await openModelPolicy(text, surroundings);
+}
+
+/**
+ * Whose observations a policy takes: those of the model's robot where it is a folder, else of the one that was typed.
+ *
+ * @param typed what `--robot` says; undefined where it was not given.
+ * @throws {UsageError} where both differ.
+ */
+export async function chooseRobot(policy: string, typed: RobotName | undefined): Promise<RobotName> {
+  const isFolder = Object.values(POLICIES).find((kind) => kind.matches(policy)) === POLICIES.folder;
+  if (!isFolder) return typed ?? "aloha";
+  const { robot } = readPolicySettings((await readManifest(policy)).policy, policy);
+  if (typed === undefined || typed === robot) return robot;
+  throw new UsageError(`Cannot use --robot ${typed} with --policy ${policy}: its robot is ${robot}`);
 }

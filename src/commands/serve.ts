@@ -17,7 +17,8 @@ import { checkToken, CONGESTION_OPTION, isLoopback, readTrust, TRUST_OPTIONS } f
 import { tcpCongestionControl } from "./environment.ts";
 import { findIdentity, IDENTITY_OPTIONS } from "./identity.ts";
 import { COMMON_OPTIONS, type OptionTable } from "./options.ts";
-import { createPolicy, POLICY_OPTIONS } from "./policies.ts";
+import { chooseRobot, createPolicy, POLICY_OPTIONS } from "./policies.ts";
+import { createProgress } from "./terminal.ts";
 
 /** A reply or a request must have travelled this long after it began: 600 kB at 160 kbit/s. */
 const MESSAGE_MS = 30_000;
@@ -28,7 +29,12 @@ const NETWORK = "Network";
 
 const OPTIONS = {
   ...POLICY_OPTIONS,
-  "robot": { kind: "choice", choices: ROBOT_NAMES, default: "aloha", group: "Policy", help: "Whose observations" },
+  "robot": {
+    kind: "choice",
+    choices: ROBOT_NAMES,
+    group: "Policy",
+    help: "Whose observations [the robot of the model folder, else aloha]",
+  },
   "default-prompt": { kind: "string", group: "Policy", help: "Instruction for requests that bring none" },
   "host": {
     kind: "string",
@@ -117,6 +123,11 @@ export const serve = defineCommand({
   options: OPTIONS,
   examples: [
     { command: "pi0 serve", text: "Serve the null policy on this machine." },
+    { command: "pi0 serve --policy ./pi0_aloha_sim", text: "Serve the model that pi0 export wrote there." },
+    {
+      command: "pi0 serve --policy random:pi0 --gpu=auto",
+      text: "Measure a model of the released size with made-up weights, on a GPU where there is one.",
+    },
     {
       command: "PI0_TOKEN=secret pi0 serve --host 0.0.0.0",
       text: "Serve the network; clients need the token.",
@@ -139,7 +150,7 @@ export const serve = defineCommand({
     checkToken(options.token);
     requireToken(options.host, options.token, options.noAuth);
     const log = (text: string) => options.quiet ? undefined : terminal.stderr(text);
-    const profile = ROBOTS[options.robot];
+    const profile = ROBOTS[await chooseRobot(options.policy, options.robot)];
     const trust = await readTrust(options);
     const { congestion } = options;
     const upstream = { token: options.upstreamToken, trust, congestion, openpi: options.openpi, warm: !options.noWarm };
@@ -148,7 +159,16 @@ export const serve = defineCommand({
       if (message !== lastError) log(`pi0: waiting for the policy: ${message}\n`);
       lastError = message;
     };
-    const policy = await createPolicy({ profile, clock, options, upstream, onRetry });
+    const policy = await createPolicy({
+      profile,
+      clock,
+      options,
+      upstream,
+      onRetry,
+      env: context.env,
+      progress: createProgress(terminal, clock, { quiet: options.quiet }),
+      log: (line) => log(`pi0: ${line}\n`),
+    });
     const maxMessageBytes = Math.round(options.maxMessageMb * 1e6);
     const service = new PolicyService({
       policy,
@@ -159,6 +179,8 @@ export const serve = defineCommand({
       maxMessageBytes,
       version,
       residentBytes: () => Deno.memoryUsage().rss,
+      onIgnoredCamera: (name) =>
+        log(`pi0: ${profile.name}'s policies do not look at ${name}, which a client sends; /metrics counts them\n`),
       ...(options.token === undefined ? {} : { token: options.token }),
       ...(options.defaultPrompt === undefined ? {} : { defaultPrompt: options.defaultPrompt }),
     });

@@ -127,6 +127,9 @@ export const sim = defineCommand({
       options,
       upstream: { token: options.token, trust: await readTrust(options), openpi: options.openpi, warm: true },
       onRetry,
+      env,
+      progress: createProgress(terminal, clock, options),
+      log: (line) => options.quiet ? undefined : terminal.stderr(`pi0: ${line}\n`),
     });
     await using _ = policy;
     using environment = await openEnvironment({

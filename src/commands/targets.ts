@@ -17,6 +17,7 @@ import type { CommandContext } from "./command.ts";
 import { checkTrust, isLoopback, readTrust, remotePolicy, type TRUST_OPTIONS } from "./connect.ts";
 import type { OptionValues } from "./options.ts";
 import { createPolicy, POLICY_OPTIONS } from "./policies.ts";
+import { createProgress } from "./terminal.ts";
 
 export interface TargetOptions extends OptionValues<typeof POLICY_OPTIONS>, OptionValues<typeof TRUST_OPTIONS> {
   readonly url: string | undefined;
@@ -28,6 +29,7 @@ export interface TargetOptions extends OptionValues<typeof POLICY_OPTIONS>, Opti
   readonly noWarm: boolean;
   readonly timeoutMs: number;
   readonly connectTimeoutMs: number;
+  readonly quiet: boolean;
 }
 
 /** What there is to measure. */
@@ -146,10 +148,19 @@ function found(
 async function localTarget(
   options: TargetOptions,
   profile: RobotProfile,
-  { clock, signal, version }: CommandContext,
+  { clock, signal, version, env, terminal }: CommandContext,
 ): Promise<Found> {
   const upstream = { token: options.token, trust: undefined, openpi: false, warm: !options.noWarm };
-  const policy = await createPolicy({ profile, clock, options, upstream, onRetry: () => undefined });
+  const policy = await createPolicy({
+    profile,
+    clock,
+    options,
+    upstream,
+    onRetry: () => undefined,
+    env,
+    progress: createProgress(terminal, clock, { quiet: options.quiet }),
+    log: (line) => options.quiet ? undefined : terminal.stderr(`pi0: ${line}\n`),
+  });
   await policy.warmUp(signal);
   const limits = { queueCapacity: 1024, maxSessions: 1024 };
   const service = new PolicyService({

@@ -8,7 +8,7 @@
  */
 
 import { type Clock, withDeadline } from "../clock.ts";
-import { PolicyError, TransportError } from "../errors.ts";
+import { PolicyError, TransportError, WireError } from "../errors.ts";
 import type { RobotProfile } from "../robot/profile.ts";
 import type { Connection } from "../transport/transport.ts";
 import type { ActionChunk, Metadata, Observation, Policy } from "../types.ts";
@@ -200,7 +200,13 @@ export class RemotePolicy implements Policy {
     const { chunk, previous, startedMs, sentMs, receivedMs, finishedMs, bytesOut, bytesIn } = await this.ask(
       observation,
       signal,
-    );
+    ).catch((error) => {
+      if (!(error instanceof WireError)) throw error;
+      // Of a policy, a WireError says that the observation was wrong; here it was the reply.
+      throw new PolicyError("policy_failed", `${this.name} answered what makes no sense: ${error.message}`, {
+        cause: error,
+      });
+    });
     const travel = {
       encodeMs: sentMs - startedMs,
       roundTripMs: receivedMs - sentMs,

@@ -15,8 +15,15 @@ export const droid: RobotProfile = {
       wireKey: ["observation/exterior_image_1_left"],
       required: true,
       layout: "hwc",
+      slot: "base_0_rgb",
     },
-    { name: "wrist_image_left", wireKey: ["observation/wrist_image_left"], required: true, layout: "hwc" },
+    {
+      name: "wrist_image_left",
+      wireKey: ["observation/wrist_image_left"],
+      required: true,
+      layout: "hwc",
+      slot: "left_wrist_0_rgb",
+    },
   ],
   stateParts: [
     { wireKey: "observation/joint_position", dim: 7 },

@@ -11,8 +11,14 @@ import type { RobotProfile } from "./profile.ts";
 export const libero: RobotProfile = {
   name: "libero",
   cameras: [
-    { name: "image", wireKey: ["observation/image"], required: true, layout: "hwc" },
-    { name: "wrist_image", wireKey: ["observation/wrist_image"], required: true, layout: "hwc" },
+    { name: "image", wireKey: ["observation/image"], required: true, layout: "hwc", slot: "base_0_rgb" },
+    {
+      name: "wrist_image",
+      wireKey: ["observation/wrist_image"],
+      required: true,
+      layout: "hwc",
+      slot: "left_wrist_0_rgb",
+    },
   ],
   // End effector position 3, axis and angle 3, gripper 2.
   stateParts: [{ wireKey: "observation/state", dim: 8 }],

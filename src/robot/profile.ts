@@ -4,6 +4,10 @@
  * @module
  */
 
+/** The pictures that π₀ and π₀.₅ look at, in the order of the model, by openpi's names. */
+export const IMAGE_SLOTS = ["base_0_rgb", "left_wrist_0_rgb", "right_wrist_0_rgb"] as const;
+export type ImageSlot = (typeof IMAGE_SLOTS)[number];
+
 /** A camera, as policies know it and as messages carry it. */
 export interface Camera {
   readonly name: string;
@@ -13,6 +17,8 @@ export interface Camera {
   readonly required: boolean;
   /** How openpi's client for this robot sends it. */
   readonly layout: "chw" | "hwc";
+  /** The model's picture that it becomes; null where it is accepted and not looked at, as in openpi. */
+  readonly slot: ImageSlot | null;
 }
 
 /** A part of the state, in the order in which the state is put together. */
@@ -20,6 +26,23 @@ export interface StatePart {
   readonly wireKey: string;
   /** Numbers in this part. A part of one may also travel as a scalar. */
   readonly dim: number;
+}
+
+/**
+ * Two sets of figures for a gripper. PI trained its early ALOHA models, `pi0_aloha_sim` among them, with the `original`
+ * ones; openpi has had the `current` ones since 8 July 2025.
+ */
+export const GRIPPER_CONSTANTS = ["current", "original"] as const;
+export type GripperConstants = (typeof GRIPPER_CONSTANTS)[number];
+
+/** Ways between a robot's own numbers and those of PI's robots, which the base models were trained on. */
+export interface PiSpace {
+  /** `state` in robot units to PI's. */
+  stateToPi(state: Float64Array, gripper: GripperConstants): Float64Array;
+  /** Rows of actions in PI's units to the robot's. */
+  actionsFromPi(actions: Float64Array, gripper: GripperConstants): Float64Array;
+  /** The inverse of `actionsFromPi`: what training does with recorded actions. */
+  actionsToPi(actions: Float64Array, gripper: GripperConstants): Float64Array;
 }
 
 /** What a robot sends, what it executes, and how often. */
@@ -35,4 +58,6 @@ export interface RobotProfile {
   readonly actionHorizon: number;
   /** Rows executed per second. */
   readonly controlHz: number;
+  /** Absent where the robot's numbers are the model's. */
+  readonly piSpace?: PiSpace;
 }

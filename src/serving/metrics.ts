@@ -62,6 +62,7 @@ const FAMILIES = {
   uptime_seconds: { help: "Since the server started.", type: "gauge" },
   resident_bytes: { help: "Memory of the process.", type: "gauge" },
   stage_seconds: { help: "Time per stage of a request, by transport.", type: "histogram" },
+  ignored_pictures_total: { help: "Pictures that the robot's policies do not look at, by camera.", type: "counter" },
   residence_seconds: { help: "Last byte received to last byte handed to the socket.", type: "histogram" },
 } satisfies Record<string, Family>;
 export type MetricName = keyof typeof FAMILIES;

@@ -6,7 +6,7 @@
  */
 
 import type { Clock } from "../clock.ts";
-import { PolicyError, type PolicyErrorCode } from "../errors.ts";
+import { PolicyError, type PolicyErrorCode, WireError } from "../errors.ts";
 import type { ActionChunk, Observation, Policy } from "../types.ts";
 
 export interface Inference {
@@ -36,6 +36,7 @@ const PASSED_ON: ReadonlySet<PolicyErrorCode> = new Set([
   "not_ready",
   "draining",
   "policy_failed",
+  "undeclared_variant",
 ]);
 
 export class InferenceQueue {
@@ -62,7 +63,8 @@ export class InferenceQueue {
    *
    * @param client observations of one client replace each other.
    * @param signal forgets the request.
-   * @throws {PolicyError} busy, superseded, policy_failed.
+   * @throws {PolicyError} busy, superseded, policy_failed, undeclared_variant.
+   * @throws {WireError} where the observation does not fit the policy.
    * @throws the signal's reason.
    */
   submit(client: string, observation: Observation, signal: AbortSignal): Promise<Inference> {
@@ -106,7 +108,8 @@ export class InferenceQueue {
       const chunk = await this.#policy.infer(job.observation, job.signal);
       job.resolve({ chunk, queueMs: startedMs - job.submittedMs, policyMs: this.#clock.now() - startedMs });
     } catch (error) {
-      const passes = error instanceof PolicyError && PASSED_ON.has(error.code);
+      // An observation that does not fit the policy is its sender's affair.
+      const passes = error instanceof WireError || (error instanceof PolicyError && PASSED_ON.has(error.code));
       if (passes || job.signal.aborted) return job.reject(error);
       const message = `The policy failed: ${error instanceof Error ? error.message : error}`;
       job.reject(new PolicyError("policy_failed", message, { cause: error }));

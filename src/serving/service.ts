@@ -40,6 +40,8 @@ export interface ServiceOptions {
   readonly defaultPrompt?: string;
   /** Version of the program. */
   readonly version: string;
+  /** Told once of each camera whose pictures are ignored. */
+  readonly onIgnoredCamera?: (name: string) => void;
   /** Memory of the process in bytes, for the metrics. */
   readonly residentBytes: () => number;
 }
@@ -57,6 +59,7 @@ export class PolicyService implements Service {
   #sessions = 0;
   #serial = 0;
   #zeroRttConnections = 0;
+  readonly #ignoredCameras = new Set<string>();
   /** Where the portals are, once they are open. */
   portals: Readonly<Record<string, string>> = {};
   /** The certificate of the portals that have one, for `/info`. */
@@ -102,11 +105,19 @@ export class PolicyService implements Service {
       info: () => this.info(),
       phase: () => this.#phase,
       started: this.#started.promise,
+      onIgnored: (camera) => this.#countIgnored(camera),
       onClose: () => {
         this.#sessions--;
         standing.add(-1);
       },
     });
+  }
+
+  #countIgnored(camera: string): void {
+    this.#metrics.series("ignored_pictures_total", { camera }).add(1);
+    if (this.#ignoredCameras.has(camera)) return;
+    this.#ignoredCameras.add(camera);
+    this.#options.onIgnoredCamera?.(camera);
   }
 
   reject(error: Error, caller: Caller): Reply {
@@ -151,6 +162,7 @@ export class PolicyService implements Service {
       maxMessageBytes,
       zeroRttConnections: this.#zeroRttConnections,
       metadata: policy.metadata,
+      model: policy.model ?? null,
     };
   }
 
@@ -193,6 +205,7 @@ interface SessionParts extends ServiceOptions {
   readonly info: () => Metadata;
   readonly phase: () => Phase;
   readonly started: Promise<void>;
+  readonly onIgnored: (camera: string) => void;
   readonly onClose: () => void;
 }
 
@@ -261,6 +274,7 @@ class PolicySession implements Session {
     const { chunk, queueMs, policyMs } = await queue.submit(this.#client, complete, this.#gone.signal);
     const timing: Timing = { ...chunk.timing, queue: queueMs, decode: decodeMs };
     this.#observeStages(timing);
+    for (const camera of chunk.ignoredCameras ?? []) this.#parts.onIgnored(camera);
     const startedMs = clock.now();
     const { dialect, timing: wanted } = request;
     const options = { dialect, timing: wanted, policyMs, previous: this.#previous };

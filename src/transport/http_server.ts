@@ -38,6 +38,7 @@ const STATUS: Readonly<Record<string, number>> = {
   superseded: 409,
   protocol_mismatch: 426,
   policy_failed: 500,
+  undeclared_variant: 422,
   busy: 503,
   not_ready: 503,
   draining: 503,

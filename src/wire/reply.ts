@@ -153,6 +153,7 @@ const POLICY_CODES: ReadonlySet<string> = new Set<PolicyErrorCode>([
   "not_ready",
   "draining",
   "policy_failed",
+  "undeclared_variant",
 ]);
 
 function throwFailure(map: ValueMap): void {

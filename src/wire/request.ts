@@ -14,7 +14,17 @@ import { floatToUint8, toChw, toHwc } from "../image.ts";
 import type { Camera, RobotProfile } from "../robot/profile.ts";
 import type { Bytes, Image, Observation, Simulation } from "../types.ts";
 import { type BinaryKey, decode, type Encodable, type Encoder, type Value, type ValueMap } from "./msgpack.ts";
-import { float64Array, NdArray, NumpyScalar, quote, toFloat64, toText, toUint8, uint8Array } from "./ndarray.ts";
+import {
+  float32Array,
+  float64Array,
+  NdArray,
+  NumpyScalar,
+  quote,
+  toFloat64,
+  toText,
+  toUint8,
+  uint8Array,
+} from "./ndarray.ts";
 
 export type Dialect = "robodal" | "openpi";
 
@@ -64,6 +74,7 @@ export function decodeRequest(message: Bytes, profile: RobotProfile): Request {
       images,
       state,
       ...(prompt === undefined ? {} : { prompt }),
+      ...readFlow(map),
       ...(simulation === undefined ? {} : { simulation }),
     },
     timing: readTiming(map.get("timing")),
@@ -133,7 +144,7 @@ function collectImages(
 function refuseUnknownCameras(map: ValueMap, profile: RobotProfile, known: (key: string) => boolean): void {
   for (const [key, value] of map) {
     // Long or misshapen, they are still no pictures.
-    if (key === "prompt" || key === "state" || key === "simulation") continue;
+    if (key === "prompt" || key === "state" || key === "noise" || key === "simulation") continue;
     if (profile.stateParts.some((part) => part.wireKey === key)) continue;
     const looksLikePicture = (value instanceof NdArray && value.shape.length >= 3) ||
       (value instanceof Uint8Array && value.length >= 1024);
@@ -233,6 +244,53 @@ function readPrompt(value: Value | undefined): string | undefined {
   throw new WireError("wrong_type", { field: "prompt", found: describe(value), expected: "text" });
 }
 
+/** How a flow model shall come to its actions: from which noise (or a seed for it), in how many steps. */
+function readFlow(map: ValueMap): Pick<Observation, "noise" | "noiseShape" | "seed" | "flowSteps"> {
+  const noise = readNoise(map.get("noise"));
+  const seed = readSeed(map.get("seed"));
+  if (noise !== undefined && seed !== undefined) {
+    throw new WireError("ambiguous", { field: "seed", found: `both "noise" and "seed"`, expected: "one of them" });
+  }
+  const flowSteps = readFlowSteps(map.get("flow_steps"));
+  return {
+    ...noise,
+    ...(seed === undefined ? {} : { seed }),
+    ...(flowSteps === undefined ? {} : { flowSteps }),
+  };
+}
+
+/** Only the policy knows how many rows and columns it needs; bare bytes do not tell theirs. */
+function readNoise(value: Value | undefined): Pick<Observation, "noise" | "noiseShape"> | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (value instanceof Uint8Array) {
+    if (value.length % 4 === 0) return { noise: new Float32Array(value.slice().buffer) };
+    const expected = "a multiple of 4, a float32 array";
+    throw new WireError("wrong_shape", { field: "noise", found: `${value.length} bytes`, expected });
+  }
+  if (value instanceof NdArray && /^[<>]f[48]$/.test(value.dtype)) {
+    const { shape } = value;
+    if (shape.length === 2) return { noise: new Float32Array(toFloat64(value, "noise")), noiseShape: [...shape] };
+    const expected = "[rows, columns], the model's rows of actions";
+    throw new WireError("wrong_shape", { field: "noise", found: `[${shape.join(", ")}]`, expected });
+  }
+  const code = value instanceof NdArray ? "wrong_dtype" : "wrong_type";
+  throw new WireError(code, { field: "noise", found: describe(value), expected: "a float32 array" });
+}
+
+function readSeed(value: Value | undefined): number | undefined {
+  if (value === undefined || value === null) return undefined;
+  const seed = value instanceof NumpyScalar && value.dtype !== "|b1" ? Number(value.value) : value;
+  if (typeof seed === "number" && Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32) return seed;
+  const expected = "a whole number from 0 to 4294967295";
+  throw new WireError("wrong_type", { field: "seed", found: describe(value), expected });
+}
+
+function readFlowSteps(value: Value | undefined): number | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === "number" && Number.isInteger(value) && value >= 1) return value;
+  throw new WireError("wrong_type", { field: "flow_steps", found: describe(value), expected: "a whole number from 1" });
+}
+
 function readTiming(value: Value | undefined): boolean {
   if (value === undefined || typeof value === "boolean") return value ?? false;
   throw new WireError("wrong_type", { field: "timing", found: describe(value), expected: "true or false" });
@@ -303,6 +361,13 @@ export function encodeRequest(
 ): Bytes {
   const map = dialect === "robodal" ? robodalMap(observation, profile) : openpiMap(observation, profile);
   if (observation.prompt !== undefined) map.set("prompt", observation.prompt);
+  const { noise, noiseShape, seed, flowSteps } = observation;
+  if (noise !== undefined) {
+    const bare = dialect === "robodal" || noiseShape === undefined;
+    map.set("noise", bare ? bareFloats(noise) : float32Array(noise, noiseShape));
+  }
+  if (seed !== undefined) map.set("seed", seed);
+  if (flowSteps !== undefined) map.set("flow_steps", flowSteps);
   if (timing) map.set("timing", true);
   if (observation.simulation !== undefined) map.set("simulation", simulationMap(observation.simulation));
   return encoder.encode(map);
@@ -327,8 +392,13 @@ function robodalMap(observation: Observation, profile: RobotProfile): Map<string
     const usual = width === ROBODAL_IMAGE_PX && height === ROBODAL_IMAGE_PX;
     map.set(name, usual ? data : uint8Array(data, [3, height, width]));
   }
-  map.set("state", new Uint8Array(new Float32Array(observation.state).buffer));
+  map.set("state", bareFloats(observation.state));
   return map;
+}
+
+/** Singles as bytes of their own. */
+function bareFloats(values: ArrayLike<number>): Bytes {
+  return new Uint8Array(new Float32Array(values).buffer);
 }
 
 function openpiMap(observation: Observation, profile: RobotProfile): Map<string, Encodable> {

@@ -145,6 +145,16 @@ Deno.test("parseOptions() knows a negation only where the table declares it", ()
   assert.deepEqual(parseOptions(table, ["--no-warm"], context), { noWarm: true, help: false });
 });
 
+Deno.test("parseOptions() reads a flag that may have a word, and no other word", () => {
+  const table = { gpu: { kind: "flag", values: ["auto"], help: "Use one" } } as const satisfies OptionTable;
+  const read = (...argv: string[]) => parseOptions(table, argv, { command: "serve", env: () => undefined });
+  assert.deepEqual(read(), { gpu: false, help: false });
+  assert.deepEqual(read("--gpu"), { gpu: true, help: false });
+  assert.deepEqual(read("--gpu=auto"), { gpu: "auto", help: false });
+  assert.throws(() => read("--gpu=maybe"), /Cannot use --gpu=maybe for pi0 serve: write --gpu or --gpu=auto/);
+  assert.throws(() => read("--gpu", "auto"), /Unexpected argument "auto"/);
+});
+
 Deno.test("parseOptions() refuses a missing or an empty value", () => {
   refuses(["--out"], "Missing value of --out for pi0 bench: write --out FILE");
   refuses(["-p"], "Missing value of -p for pi0 bench: write -p PORT");

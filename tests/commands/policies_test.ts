@@ -29,6 +29,9 @@ function create(argv: readonly string[], parts: Partial<PolicyParts> = {}): Prom
     options,
     upstream: { token: undefined, trust: undefined, openpi: false, warm: false },
     onRetry: (error) => assert.fail(error),
+    env: () => undefined,
+    progress: { start: () => {}, advance: () => {}, end: () => {} },
+    log: () => {},
     ...parts,
   });
 }

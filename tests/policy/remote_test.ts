@@ -376,6 +376,20 @@ for (const dialect of ["robodal", "openpi"] as const) {
 }
 
 /** The lengths of the padding that is sent to a pi0 server with this limit. */
+Deno.test("RemotePolicy does not blame the observation for a reply that makes no sense", async () => {
+  const policy = scripted({
+    request: () => Promise.resolve(Uint8Array.of(0xc1)),
+    closed: false,
+    bytesIn: 0,
+    bytesOut: 0,
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  });
+  await assert.rejects(
+    policy.infer(observation(1), endless),
+    (error) => error instanceof PolicyError && error.code === "policy_failed" && /makes no sense/.test(error.message),
+  );
+});
+
 async function paddingFor(maxMessageBytes: number): Promise<number[]> {
   const info = { protocol: 1, maxMessageBytes };
   const connection = new ScriptedConnection((message) =>

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { PolicyError } from "../../src/errors.ts";
+import { PolicyError, WireError } from "../../src/errors.ts";
 import { ROBOTS } from "../../src/robot/mod.ts";
 import { type Inference, InferenceQueue } from "../../src/serving/queue.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -178,10 +178,15 @@ async function rejection(error: unknown) {
 }
 
 Deno.test("InferenceQueue passes on what a server behind it says, as it is", async () => {
-  for (const code of ["busy", "superseded", "not_ready", "draining", "policy_failed"] as const) {
+  for (const code of ["busy", "superseded", "not_ready", "draining", "policy_failed", "undeclared_variant"] as const) {
     const error = new PolicyError(code, "The server behind this one says so");
     assert.equal(await rejection(error), error);
   }
+});
+
+Deno.test("InferenceQueue passes on that an observation does not fit the policy", async () => {
+  const error = new WireError("unknown_camera", { field: "cam_low" });
+  assert.equal(await rejection(error), error);
 });
 
 Deno.test("InferenceQueue keeps to itself what would look like the client's own fault", async () => {

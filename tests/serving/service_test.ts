@@ -197,6 +197,7 @@ Deno.test("PolicyService says what it is, to a request and on its page alike", a
     maxMessageBytes: 1_000_000,
     zeroRttConnections: 0,
     metadata: { reset_pose: [0, -1.5, 1.5] },
+    model: null,
   });
   const { status, type, body } = service.page("/info", caller)!;
   assert.deepEqual([status, type], [200, "application/json"]);
@@ -373,6 +374,17 @@ Deno.test("PolicyService has a metrics page in which every sample belongs to a f
     seen.add(line.split(" ")[0]!);
   }
   assert.equal(families.size, 12);
+});
+
+Deno.test("PolicyService counts the pictures that a policy ignores, and tells of each camera once", async () => {
+  const told: string[] = [];
+  const { policy, service } = setUp({ onIgnoredCamera: (name) => told.push(name) });
+  policy.ignoredCameras = ["cam_low"];
+  const session = service.open(caller);
+  await exchange(session, request(1));
+  await exchange(session, request(2));
+  assert.equal(metric(service, 'pi0_ignored_pictures_total{camera="cam_low"}'), "2");
+  assert.deepEqual(told, ["cam_low"]);
 });
 
 Deno.test("PolicyService has pages for health and readiness, open to everybody", () => {

@@ -68,6 +68,8 @@ export class TinyPolicy implements Policy {
   holds = 0;
   /** What it says it measured. */
   timing: Timing = {};
+  /** What it says it did not look at. */
+  ignoredCameras: readonly string[] = [];
   /** Inferences in progress, and the most at once so far. */
   running = 0;
   mostRunning = 0;
@@ -90,9 +92,9 @@ export class TinyPolicy implements Policy {
     } finally {
       this.running--;
     }
-    const { actionHorizon, actionDim, timing } = this;
+    const { actionHorizon, actionDim, timing, ignoredCameras } = this;
     const actions = new Float64Array(actionHorizon * actionDim).fill(observation.state[0]!);
-    return { actions, actionHorizon, actionDim, timing };
+    return { actions, actionHorizon, actionDim, timing, ...(ignoredCameras.length > 0 && { ignoredCameras }) };
   }
 
   [Symbol.asyncDispose](): Promise<void> {

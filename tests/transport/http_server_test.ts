@@ -183,7 +183,12 @@ Deno.test("what is no request is answered with its reason, and the connection en
 Deno.test("a failure has a status of its own and the service's words", async () => {
   await using server = start();
   using client = await server.connect();
-  for (const [code, expected] of [["busy", 503], ["superseded", 409], ["policy_failed", 500]] as const) {
+  for (
+    const [code, expected] of [["busy", 503], ["superseded", 409], ["policy_failed", 500], [
+      "undeclared_variant",
+      422,
+    ]] as const
+  ) {
     server.service.answer = () => {
       throw new PolicyError(code, "for a reason");
     };

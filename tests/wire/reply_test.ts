@@ -238,6 +238,7 @@ Deno.test("decodeReply() throws a failure as a PolicyError with the server's cod
     "not_ready",
     "draining",
     "policy_failed",
+    "undeclared_variant",
   ];
   for (const code of codes) {
     const caught = catchFailure(code, new PolicyError(code, "Because of this"));

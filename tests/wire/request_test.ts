@@ -712,7 +712,7 @@ const STRANGE: Encodable[] = [
 
 for (const [name, fields, profile] of [["aloha", nested(), aloha], ["droid", droidFields(), droid]] as const) {
   Deno.test(`decodeRequest() meets any value in any field of ${name} with a WireError or an observation`, () => {
-    for (const key of [...Object.keys(fields), "prompt", "timing", "cam_high", "simulation"]) {
+    for (const key of [...Object.keys(fields), "prompt", "noise", "seed", "timing", "cam_high", "simulation"]) {
       for (const value of STRANGE) {
         const message = encode({ ...fields, [key]: value });
         checkMeaning(message, profile, (error) => {
@@ -868,6 +868,97 @@ Deno.test("encodeRequest() keeps float64 in openpi's dialect", () => {
   const observation = { ...tinyObservation(aloha, 9), state };
   const message = encodeRequest(new Encoder(), observation, aloha, "openpi", false);
   assert.deepEqual(read(message).observation.state, state);
+});
+
+// Noise and seed, which openpi's protocol lacks.
+
+const noise = Float32Array.from({ length: 1600 }, (_, i) => Math.sin(i));
+const noiseBytes = new Uint8Array(noise.buffer);
+
+Deno.test("decodeRequest() reads noise in either dialect, as bare bytes or a numpy map of rows and columns", () => {
+  const bigEndian = new Uint8Array(4 * noise.length);
+  noise.forEach((value, i) => new DataView(bigEndian.buffer).setFloat32(4 * i, value));
+  const forms: Encodable[] = [
+    noiseBytes,
+    float32Array(noise, [50, 32]),
+    float64Array(noise, [50, 32]),
+    ndarray(">f4", [50, 32], bigEndian),
+  ];
+  for (const form of forms) {
+    const { observation } = read(bare({ noise: form }));
+    assert.deepEqual(observation.noise, noise);
+    assert.deepEqual(observation.noiseShape, form === noiseBytes ? undefined : [50, 32]);
+    assert.deepEqual(read(nested({ noise: form })).observation.noise, noise);
+    assert.deepEqual(read(droidFields({ noise: form }), droid).observation.noise, noise);
+  }
+});
+
+Deno.test("decodeRequest() gives noise with memory of its own", () => {
+  const message = encode(nested({ noise: noiseBytes }));
+  const { observation } = read(message);
+  message.fill(0);
+  assert.deepEqual(observation.noise, noise);
+});
+
+Deno.test("decodeRequest() reads a seed as a number or a numpy scalar, up to 32 bits", () => {
+  const seeds: [Encodable, number][] = [
+    [0, 0],
+    [4294967295, 4294967295],
+    [float(7), 7],
+    [new NumpyScalar("<i8", 5), 5],
+    [new NumpyScalar("<u8", 6n), 6],
+  ];
+  for (const [sent, seed] of seeds) assert.equal(read(nested({ seed: sent })).observation.seed, seed);
+});
+
+Deno.test("decodeRequest() takes nil for no noise and no seed", () => {
+  const { observation } = read(nested({ noise: null, seed: null }));
+  assert.deepEqual(["noise" in observation, "seed" in observation], [false, false]);
+});
+
+const REFUSED_RANDOMNESS: readonly [string, Fields, WireErrorCode, string][] = [
+  ["noise of half a number", { noise: noiseBytes.slice(0, 6) }, "wrong_shape", "noise"],
+  ["noise of whole numbers", { noise: ndarray("<i4", [1600], noiseBytes) }, "wrong_dtype", "noise"],
+  ["noise without rows", { noise: float32Array(noise, [1600]) }, "wrong_shape", "noise"],
+  ["noise of three dimensions", { noise: float32Array(noise, [1, 50, 32]) }, "wrong_shape", "noise"],
+  ["no flow steps at all", { flow_steps: 0 }, "wrong_type", "flow_steps"],
+  ["flow steps as text", { flow_steps: "5" }, "wrong_type", "flow_steps"],
+  ["noise as a list", { noise: [1, 2] }, "wrong_type", "noise"],
+  ["a negative seed", { seed: -1 }, "wrong_type", "seed"],
+  ["a seed of 33 bits", { seed: 2 ** 32 }, "wrong_type", "seed"],
+  ["a fraction for a seed", { seed: 0.5 }, "wrong_type", "seed"],
+  ["text for a seed", { seed: "1" }, "wrong_type", "seed"],
+  ["a truth value for a seed", { seed: new NumpyScalar("|b1", true) }, "wrong_type", "seed"],
+  ["both noise and a seed", { noise: noiseBytes, seed: 1 }, "ambiguous", "seed"],
+];
+
+for (const [what, fields, code, field] of REFUSED_RANDOMNESS) {
+  Deno.test(`decodeRequest() refuses ${what}`, () => {
+    assert.throws(
+      () => read(nested(fields)),
+      (error) => error instanceof WireError && error.code === code && error.details.field === field,
+    );
+  });
+}
+
+for (const { name, profile, dialect } of DIALECTS) {
+  Deno.test(`encodeRequest() sends noise, seed and flow steps of ${name} in ${dialect}'s dialect`, () => {
+    for (const randomness of [{ noise }, { seed: 3 }, { flowSteps: 5 }]) {
+      const observation = { ...tinyObservation(profile, 10), ...randomness };
+      const message = encodeRequest(new Encoder(), observation, profile, dialect, false);
+      assert.deepEqual(read(message, profile).observation, observation);
+    }
+  });
+}
+
+Deno.test("encodeRequest() writes noise as bare bytes in robodal's dialect, and as a numpy map in openpi's", () => {
+  const sent = (dialect: Dialect) => {
+    const observation = { ...tinyObservation(aloha, 11), noise, noiseShape: [50, 32] };
+    const message = encodeRequest(new Encoder(), observation, aloha, dialect, false);
+    return (decode(message) as ReadonlyMap<string, unknown>).get("noise");
+  };
+  assert.deepEqual(sent("robodal"), noiseBytes);
+  assert.deepEqual(sent("openpi"), float32Array(noise, [50, 32]));
 });
 
 // What openpi's own packer wrote.
