@@ -63,7 +63,7 @@ for (const link of links) {
     print(`  ${way.padEnd(16)} n ${count} errors ${errors}  connect, first, p50 ${times}`);
   }
 }
-await Deno.writeTextFile(MARKDOWN_FILE, formatWan(await readReport()));
+await writeFiles(await readReport());
 
 async function readReport(): Promise<WanReport> {
   try {
@@ -77,7 +77,15 @@ async function readReport(): Promise<WanReport> {
 async function writeReport(cell: WanCell): Promise<void> {
   const { cells } = await readReport();
   const others = cells.filter((other) => keyOf(other) !== keyOf(cell));
-  const report = { environment: await describeEnvironment(VERSION), cells: [...others, cell] };
-  await Deno.writeTextFile(JSON_FILE, JSON.stringify(report, null, 1) + "\n");
+  const order = ({ cameras, roundTripMs, lossPercent }: WanLink) => (cameras * 1e4 + roundTripMs) * 1e3 + lossPercent;
+  const all = [...others, cell].sort((a, b) => order(a) - order(b));
+  const report = { environment: await describeEnvironment(VERSION), cells: all };
+  await writeFiles(report);
+}
+
+async function writeFiles(report: WanReport): Promise<void> {
+  await Deno.writeTextFile(JSON_FILE, JSON.stringify(report) + "\n");
   await Deno.writeTextFile(MARKDOWN_FILE, formatWan(report));
+  const files = [JSON_FILE, MARKDOWN_FILE].map(({ pathname }) => decodeURIComponent(pathname));
+  await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", ...files] }).output();
 }

@@ -87,7 +87,7 @@ export interface ConnectSample {
   readonly firstRequestMs?: number;
   /**
    * The first request (padding, where the window was opened) travelled as 0-RTT data, within the handshake, so that
-   * connecting took no time. Absent on transports without such a thing.
+   * connecting took no round trip of its own. Absent on transports without such a thing.
    */
   readonly zeroRtt?: boolean;
   /** Requests after the first that were sent and thrown away. */

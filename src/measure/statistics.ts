@@ -62,7 +62,7 @@ export interface TransportSummary {
   /** Requests that were sent to warm up and thrown away. */
   readonly discarded: number;
   readonly connectMs?: Summary;
-  /** How many connections were granted 0-RTT; absent where none was. Their {@linkcode connectMs} is next to nothing. */
+  /** How many connections were granted 0-RTT, so that connecting took no round trip; absent where none was. */
   readonly zeroRttConnects?: number;
   /** Median time spent on opening the congestion window. */
   readonly warmUpMs?: number;

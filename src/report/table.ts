@@ -75,7 +75,7 @@ export function latencyTable(summaries: readonly TransportSummary[], options: Ta
 }
 
 /**
- * Which connections took no time to connect, because their first request travelled within the handshake.
+ * On how many connections the first request travelled within the handshake.
  *
  * @returns a line per transport that was granted it, each with a newline.
  */
@@ -84,7 +84,7 @@ export function zeroRttNotes(summaries: readonly TransportSummary[]): string {
     zeroRttConnects === undefined ? [] : [
       `${transport}: ${zeroRttConnects} of ${
         connectMs?.count ?? 0
-      } connections by 0-RTT, which take no time to connect\n`,
+      } connections by 0-RTT: their first request travelled with the handshake\n`,
     ]
   ).join("");
 }

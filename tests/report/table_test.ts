@@ -154,5 +154,8 @@ Deno.test("tables have escape sequences only with color, and the same text eithe
 
 Deno.test("zeroRttNotes() names the transports whose connections were granted 0-RTT, and says nothing of the others", () => {
   const quic = { ...tcp, transport: "quic", zeroRttConnects: 4, connectMs: times(0.2, { count: 5 }) };
-  assert.equal(zeroRttNotes([tcp, quic]), "quic: 4 of 5 connections by 0-RTT, which take no time to connect\n");
+  assert.equal(
+    zeroRttNotes([tcp, quic]),
+    "quic: 4 of 5 connections by 0-RTT: their first request travelled with the handshake\n",
+  );
 });
