@@ -19,6 +19,7 @@ import { ExpertPolicy } from "../src/sim/expert.ts";
 import { openEnvironment, TASK_NAMES } from "../src/sim/mod.ts";
 import { builtinScene } from "../src/sim/scenes/builtin.ts";
 
+const print = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
 const episodes = Number(Deno.args[0] ?? 100);
 const clock = systemClock;
 const { signal } = new AbortController();
@@ -34,8 +35,8 @@ function calibrate(): number {
 
 const megabytes = () => Math.round(Deno.memoryUsage().rss / 1e6);
 const { cpu, os, deno, cores } = await describeEnvironment(VERSION);
-console.log(`pi0 ${VERSION}, Deno ${deno}, ${os}, ${cpu ?? "unknown processor"}, ${cores} cores`);
-console.log(`calibration loop: ${median([calibrate(), calibrate(), calibrate()]).toFixed(0)} ms`);
+print(`pi0 ${VERSION}, Deno ${deno}, ${os}, ${cpu ?? "unknown processor"}, ${cores} cores`);
+print(`calibration loop: ${median([calibrate(), calibrate(), calibrate()]).toFixed(0)} ms`);
 
 for (const task of TASK_NAMES) {
   await using policy = new ExpertPolicy(builtinScene("transfer_cube"));
@@ -51,7 +52,6 @@ for (const task of TASK_NAMES) {
       seed: episode,
       replanSteps: 50,
       stopAtSuccess: false,
-      clock,
       signal,
       onStep: (step) => {
         const nowMs = clock.now();
@@ -65,7 +65,7 @@ for (const task of TASK_NAMES) {
   }
   stepMs.sort((a, b) => a - b);
   const meanMs = mean(stepMs);
-  console.log(
+  print(
     `${task.padEnd(14)} ${(20 / meanMs).toFixed(1)} × real time: a control step takes ${meanMs.toFixed(2)} ms ` +
       `(median ${median(stepMs).toFixed(2)}, p99 ${percentile(stepMs, 0.99).toFixed(2)}); ` +
       `${successes} of ${episodes} succeed; memory ${memory} MB after a tenth of the episodes, ${megabytes()} MB at the end`,

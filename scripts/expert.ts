@@ -27,6 +27,8 @@ export interface ExpertAnswer {
   readonly error: string | undefined;
 }
 
+const print = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
+
 const FIRST_SEED = 5000;
 
 /** Plays the seeds of a job, spread over Workers. */
@@ -63,7 +65,7 @@ if (import.meta.main) {
   for (const scene of SCENE_NAMES) {
     for (const task of TASK_NAMES) {
       if (scene === "gym-aloha" && !existsSync(sceneFolder)) {
-        console.log(`${scene.padEnd(10)} ${task.padEnd(14)} left out: no ${sceneFolder}`);
+        print(`${scene.padEnd(10)} ${task.padEnd(14)} left out: no ${sceneFolder}`);
         continue;
       }
       const answers = await play({ task, scene, sceneFolder, seeds }, navigator.hardwareConcurrency);
@@ -71,7 +73,7 @@ if (import.meta.main) {
       const steps = answers.flatMap(({ firstStepOfReward }) => firstStepOfReward[4] ?? []);
       const range = steps.length === 0 ? "" : `, first success at step ${Math.min(...steps)} to ${Math.max(...steps)}`;
       const names = failed.length === 0 ? "" : `; failed: ${failed.map(({ seed }) => seed).join(", ")}`;
-      console.log(`${scene.padEnd(10)} ${task.padEnd(14)} ${count - failed.length} of ${count}${range}${names}`);
+      print(`${scene.padEnd(10)} ${task.padEnd(14)} ${count - failed.length} of ${count}${range}${names}`);
       if (failed.length > count / 100) missed = true;
     }
   }

@@ -14,6 +14,7 @@ import {
   makeCylinder,
   makeEllipsoid,
   makePlane,
+  plainStep,
   type PlaneAxis,
   type Tessellation,
 } from "../render/primitives.ts";
@@ -151,7 +152,7 @@ export class Cameras {
 function followViewer({ position, rotation }: Shape, viewer: Camera, axis: number, stride: number): void {
   const along = (i: number) => rotation[3 * i + axis]!;
   const offset = [0, 1, 2].reduce((sum, i) => sum + (viewer.position[i]! - position[i]!) * along(i), 0);
-  const steps = stride > 50 ? stride - 100 : stride * Math.round(offset / stride);
+  const steps = stride * Math.round(offset / stride);
   for (let i = 0; i < 3; i++) position[i] = position[i]! + steps * along(i);
 }
 
@@ -400,11 +401,11 @@ class Parts {
   /** An endless plane with a texture moves by whole repetitions of it. */
   #planeStep({ material }: Look, axis: 0 | 1): number {
     const repeat: number = material < 0 ? 0 : this.#world.model.mat_texrepeat[2 * material + axis];
-    return Number(Deno.env.get('GR')!.split(',')[axis]) || repeat;
+    return repeat > 0 ? 2 / repeat : plainStep(this.#farM());
   }
 
   #stridesOf(look: Look): [number, number] {
-    const stride = (axis: 0 | 1) => look.size[axis] > 0 ? 0 : Number(Deno.env.get('ST')!.split(',')[axis]);
+    const stride = (axis: 0 | 1) => look.size[axis] > 0 ? 0 : 2 * this.#planeStep(look, axis);
     return [stride(0), stride(1)];
   }
 
