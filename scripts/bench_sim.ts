@@ -52,7 +52,6 @@ for (const task of TASK_NAMES) {
       seed: episode,
       replanSteps: 50,
       stopAtSuccess: false,
-      clock,
       signal,
       onStep: (step) => {
         const nowMs = clock.now();

@@ -26,6 +26,7 @@ import { type CommandContext, defineCommand } from "./command.ts";
 import { COMMON_OPTIONS, type OptionTable, type OptionValues } from "./options.ts";
 import { MODEL_OPTION_NAMES } from "./model_options.ts";
 import { chooseRobot, POLICY_OPTIONS } from "./policies.ts";
+import { withoutSecrets } from "./secrets.ts";
 import { findTargets, type Found } from "./targets.ts";
 import { createProgress } from "./terminal.ts";
 
@@ -306,11 +307,6 @@ function print(
   }
   if (interrupted) terminal.stderr("pi0: interrupted; the table shows what was measured until then\n");
   if (options.out !== undefined && !options.quiet) terminal.stderr(`pi0: everything measured is in ${options.out}\n`);
-}
-
-/** The words after `--token` stay out of files. */
-function withoutSecrets(argv: readonly string[]): string[] {
-  return argv.map((word, i) => argv[i - 1] === "--token" ? "…" : word.replace(/^(--token=).*/s, "$1…"));
 }
 
 function plainOptions(options: BenchOptions): Metadata {

@@ -323,6 +323,26 @@ Deno.test("RemotePolicy learns from the server what the policy is", async () => 
   assert.deepEqual(client.metadata, policy.metadata);
 });
 
+Deno.test("RemotePolicy learns from the server whether the policy looks at pictures", async () => {
+  for (const looks of [undefined, true, false]) {
+    const info = { protocol: 1, ...(looks === undefined ? {} : { looks }) };
+    const client = scripted(new ScriptedConnection(() => ({ info })));
+    await client.warmUp(endless);
+    assert.equal(client.looks, looks !== false);
+  }
+});
+
+Deno.test("RemotePolicy.infer() tells what the way took", async () => {
+  const { service } = serve();
+  await using client = local(service, { timing: true });
+  const { travel } = await client.infer(observation(1), endless);
+  assert.ok(travel!.bytesOut > 0 && travel!.bytesIn > 0);
+  for (const ms of [travel!.encodeMs, travel!.roundTripMs, travel!.decodeMs]) assert.ok(ms >= 0);
+  assert.deepEqual(travel!.previous, {}, "there was none");
+  const { travel: later } = await client.infer(observation(1), endless);
+  assert.deepEqual(Object.keys(later!.previous).toSorted(), ["encodeMs", "residenceMs"]);
+});
+
 Deno.test("RemotePolicy takes rows and columns from the server's information, not from the robot", async () => {
   const client = scripted(new ScriptedConnection(() => ({ info: { protocol: 1, actionHorizon: 7, actionDim: 5 } })));
   await client.warmUp(endless);

@@ -65,6 +65,18 @@ for (const { scene, absent, label } of SCENES) {
   });
 }
 
+Deno.test("an environment leaves pictures black for who does not look, and the rest as it is", async () => {
+  using environment = await open({ observed: ["cam_high", "angle"] });
+  environment.reset(3);
+  const seen = environment.observe();
+  const unseen = environment.observe({ drawn: false });
+  assert.deepEqual(Object.keys(unseen.images), ["cam_high", "angle"]);
+  for (const image of Object.values(unseen.images)) {
+    assert.deepEqual(image, { width: 224, height: 224, layout: "hwc", data: new Uint8Array(3 * 224 * 224) });
+  }
+  assert.deepEqual({ ...unseen, images: {} }, { ...seen, images: {} });
+});
+
 Deno.test("an environment counts its steps, falls under gravity, and rests", async () => {
   using environment = await open();
   environment.reset(0);
