@@ -52,6 +52,7 @@ for (const task of TASK_NAMES) {
       seed: episode,
       replanSteps: 50,
       stopAtSuccess: false,
+      clock,
       signal,
       onStep: (step) => {
         const nowMs = clock.now();

@@ -10,6 +10,7 @@ import { WHILE_WAITING } from "../rollout/chunking.ts";
 import { SCENE_NAMES } from "../sim/mod.ts";
 import { TRANSPORT_NAMES } from "../transport/mod.ts";
 import type { Metadata } from "../types.ts";
+import { CONGESTION_OPTION, TRUST_OPTIONS } from "./connect.ts";
 import { parseDelays } from "./eval_plan.ts";
 import { COMMON_OPTIONS, type OptionTable, type OptionValues } from "./options.ts";
 import { POLICY_OPTIONS } from "./policies.ts";
@@ -38,6 +39,8 @@ export const EVAL_OPTIONS = {
   },
   "openpi": { kind: "flag", group: "Where", requires: ["url"], help: "The URLs are servers of openpi's own protocol" },
   "token": { kind: "string", env: "PI0_TOKEN", group: "Where", help: "The servers' token" },
+  ...TRUST_OPTIONS,
+  "congestion": { ...CONGESTION_OPTION, group: "Where" },
   "no-warm": { kind: "flag", group: "Where", help: "Do not open the connections' windows after connecting" },
   "timeout-ms": {
     kind: "integer",

@@ -7,14 +7,17 @@
 import { UsageError } from "../errors.ts";
 import { ROBOTS } from "../robot/mod.ts";
 import { PolicyService } from "../serving/service.ts";
+import { fingerprintOf, makeIdentity } from "../transport/certificate.ts";
 import { type Portal, PORTALS, urlOf } from "../transport/mod.ts";
-import type { Listener } from "../transport/transport.ts";
+import type { Congestion, Listener, Trust } from "../transport/transport.ts";
 import type { Metadata } from "../types.ts";
 import type { CommandContext } from "./command.ts";
+import type { TRUST_OPTIONS } from "./connect.ts";
 import { parseNamedUrl } from "./eval_plan.ts";
 import type { OptionValues } from "./options.ts";
 import { createPolicy, type POLICY_OPTIONS } from "./policies.ts";
 import { findTargets } from "./targets.ts";
+import { createProgress } from "./terminal.ts";
 
 /** One mode. */
 export interface Way {
@@ -23,17 +26,21 @@ export interface Way {
   /** Where the policy is; absent where it runs in the thread that plays the episode. */
   readonly url?: string;
   readonly transport?: string;
+  /** How the server's certificate is judged on that way. */
+  readonly trust?: Trust;
   /** What the server says of itself. */
   readonly server?: Metadata;
 }
 
-export interface WayOptions extends OptionValues<typeof POLICY_OPTIONS> {
+export interface WayOptions extends OptionValues<typeof POLICY_OPTIONS>, OptionValues<typeof TRUST_OPTIONS> {
   readonly mode: "local" | "remote" | "compare";
   readonly url: readonly string[];
   readonly transport: string | undefined;
   readonly openpi: boolean;
   readonly token: string | undefined;
+  readonly congestion: Congestion | undefined;
   readonly noWarm: boolean;
+  readonly quiet: boolean;
   readonly timeoutMs: number;
   readonly connectTimeoutMs: number;
 }
@@ -61,9 +68,10 @@ export async function findWays(options: WayOptions, context: CommandContext): Pr
       const target = { ...options, mode: "remote" as const, url, transport };
       await using found = await findTargets(target, ROBOTS.aloha, context);
       const several = found.targets.length > 1;
-      for (const { transport, url } of found.targets) {
+      for (const { transport, url, trust } of found.targets) {
         const mode = name === undefined ? transport : several ? `${name}-${transport}` : name;
-        ways.push({ mode, url, transport, ...(found.info === null ? {} : { server: found.info }) });
+        const trusted = trust === undefined ? {} : { trust };
+        ways.push({ mode, url, transport, ...trusted, ...(found.info === null ? {} : { server: found.info }) });
       }
     }
   }
@@ -79,12 +87,15 @@ export async function findWays(options: WayOptions, context: CommandContext): Pr
 /** A server in this process, on free ports of this machine, with the policy that was asked for. */
 async function openOwnServer(
   options: WayOptions,
-  { clock, signal, version }: CommandContext,
+  { clock, signal, version, env, terminal }: CommandContext,
 ): Promise<AsyncDisposable & { readonly url: string }> {
   await using stack = new AsyncDisposableStack();
   const profile = ROBOTS.aloha;
-  const upstream = { token: options.token, openpi: options.openpi, warm: !options.noWarm };
-  const policy = stack.use(await createPolicy({ profile, clock, options, upstream, onRetry: () => undefined }));
+  const upstream = { token: options.token, trust: undefined, openpi: options.openpi, warm: !options.noWarm };
+  const log = (line: string) => options.quiet ? undefined : terminal.stderr(`pi0: ${line}\n`);
+  const progress = createProgress(terminal, clock, options);
+  const surroundings = { onRetry: () => undefined, env, progress, log };
+  const policy = stack.use(await createPolicy({ profile, clock, options, upstream, ...surroundings }));
   const maxMessageBytes = 16_000_000;
   const limits = { maxMessageBytes, maxConnections: 1024, messageMs: 30_000, idleMs: 3_600_000 };
   const service = new PolicyService({
@@ -100,8 +111,11 @@ async function openOwnServer(
   });
   const hostname = "127.0.0.1";
   const urls: Record<string, string> = {};
+  const identity = await makeIdentity({ names: ["localhost", hostname] });
+  service.tls = { sha256: fingerprintOf(identity.certPem) };
   for (const portal of Object.values<Portal>(PORTALS)) {
-    const listener: Listener = portal.listen(service, { hostname, port: 0, clock, limits });
+    const encryption = portal.encrypted === true ? { identity } : {};
+    const listener: Listener = portal.listen(service, { hostname, port: 0, clock, limits, ...encryption });
     stack.defer(() => listener.close(0));
     for (const transport of portal.serves) urls[transport] = urlOf(transport, hostname, listener.port);
   }

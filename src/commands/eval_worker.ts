@@ -58,6 +58,10 @@ export type EvalAnswer =
   | { readonly kind: "outcome"; readonly outcome: EpisodeOutcome }
   | { readonly kind: "failed"; readonly name: string; readonly message: string };
 
+const readVariable = (name: string) => Deno.env.get(name);
+/** The thread has no line of its own on the terminal. */
+const NO_PROGRESS = { start: () => undefined, advance: () => undefined, end: () => undefined };
+
 class Player {
   readonly #setup: EvalSetup;
   readonly #environments = new Map<string, Promise<Environment>>();
@@ -112,18 +116,19 @@ class Player {
 
   async #openPolicy(mode: string): Promise<Policy> {
     const { ways, options } = this.#setup;
-    const { url } = ways.find((way) => way.mode === mode)!;
-    const { token, openpi, noWarm, connectTimeoutMs, timeoutMs } = options;
+    const { url, trust } = ways.find((way) => way.mode === mode)!;
+    const { token, openpi, congestion, noWarm, connectTimeoutMs, timeoutMs } = options;
     const profile = ROBOTS.aloha;
     const clock = systemClock;
     if (url === undefined) {
-      const upstream = { token, openpi: false, warm: !noWarm };
-      const policy = await createPolicy({ profile, clock, options, upstream, onRetry: () => undefined });
+      const upstream = { token, trust: undefined, openpi: false, warm: !noWarm };
+      const surroundings = { onRetry: () => undefined, env: readVariable, progress: NO_PROGRESS, log: () => undefined };
+      const policy = await createPolicy({ profile, clock, options, upstream, ...surroundings });
       await policy.warmUp(this.#signal);
       return policy;
     }
     const limits = { connectMs: connectTimeoutMs, requestMs: timeoutMs };
-    const connection = { token, openpi, warm: !noWarm, timing: true, exact: true };
+    const connection = { token, trust, congestion, openpi, warm: !noWarm, timing: true, exact: true };
     const policy = remotePolicy({ url, profile, clock, ...limits, ...connection });
     // A server that is gone is told to the user, not waited for.
     await policy.open(this.#signal);

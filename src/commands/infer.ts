@@ -6,17 +6,16 @@
 
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
-import { ModelPolicy } from "../policy/pi0.ts";
-import { ROBOT_NAMES, ROBOTS } from "../robot/mod.ts";
+import { ROBOT_NAMES, type RobotName, ROBOTS } from "../robot/mod.ts";
 import type { ActionChunk, Observation } from "../types.ts";
 import { Encoder } from "../wire/msgpack.ts";
 import { encodeReply } from "../wire/reply.ts";
 import type { Dialect } from "../wire/request.ts";
 import { defineCommand } from "./command.ts";
-import { MODEL_OPTIONS } from "./model_options.ts";
+import { isModelFolder, isRandomModel, MODEL_OPTIONS, openModelPolicy } from "./model_options.ts";
 import { observationFromFlags, readObservation } from "./observation_file.ts";
 import { COMMON_OPTIONS, type OptionTable } from "./options.ts";
-import { chooseRobot, createPolicy } from "./policies.ts";
+import { chooseRobot } from "./policies.ts";
 import { createProgress } from "./terminal.ts";
 
 const GROUP = "Observation";
@@ -99,20 +98,18 @@ export const infer = defineCommand({
       : await readObservation(options.observation, profile);
     const observation = await withFlags(read.observation, options);
     const progress = createProgress(terminal, clock, { quiet: options.quiet });
-    await using policy = await createPolicy({
-      profile,
+    if (!isRandomModel(options.policy) && !isModelFolder(options.policy)) {
+      throw new UsageError(`Cannot infer with ${options.policy}: give a model folder, or random:tiny and the like`);
+    }
+    await using policy = await openModelPolicy(options.policy, {
+      robot: profile.name as RobotName,
       clock,
-      options: { ...options, actionHorizon: undefined, actionDim: undefined, ...NO_NULL_OPTIONS },
-      upstream: { token: undefined, trust: undefined, openpi: false, warm: false },
-      onRetry: () => undefined,
+      options,
       env,
       progress,
       log: (line) => options.quiet ? undefined : terminal.stderr(`pi0: ${line}\n`),
       probes: options.probes !== undefined,
     });
-    if (!(policy instanceof ModelPolicy)) {
-      throw new UsageError(`Cannot infer with ${options.policy}: give a model folder, or random:tiny and the like`);
-    }
     const { chunk, outputs } = await policy.inferAll(observation, signal);
     for (const camera of chunk.ignoredCameras ?? []) {
       if (!options.quiet) terminal.stderr(`pi0: ${profile.name}'s policies do not look at ${camera}\n`);
@@ -129,8 +126,6 @@ export const infer = defineCommand({
     return 0;
   },
 });
-
-const NO_NULL_OPTIONS = { nullDelayMs: 0, nullJitterMs: 0, nullBusy: false } as const;
 
 interface FlowFlags {
   readonly prompt: string | undefined;

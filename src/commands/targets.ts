@@ -32,9 +32,18 @@ export interface TargetOptions extends OptionValues<typeof POLICY_OPTIONS>, Opti
   readonly quiet: boolean;
 }
 
+/** One way to the policy. */
+export interface Target {
+  readonly transport: string;
+  readonly url: string;
+  /** How the server's certificate is judged on that way; undefined: by the runtime's roots. */
+  readonly trust: Trust | undefined;
+  open(): RemotePolicy;
+}
+
 /** What there is to measure. */
 export interface Found extends AsyncDisposable {
-  readonly targets: readonly { transport: string; url: string; open: () => RemotePolicy }[];
+  readonly targets: readonly Target[];
   /** What the server says of itself, or null where it says nothing. */
   readonly info: Metadata | null;
   /** One line for the report. */
@@ -86,7 +95,7 @@ async function remoteTargets(
   await using asked = open(typed);
   if (openpi) {
     await asked.open(signal, 0);
-    return found([{ name: "ws", url: typed }], open, asked.metadata, `openpi server at ${typed}`);
+    return found([{ name: "ws", url: typed }], trust, open, asked.metadata, `openpi server at ${typed}`);
   }
   const wanted = options.transport ?? own.name;
   // Once and at once: a server that is not there is told to the user, not waited for.
@@ -109,7 +118,8 @@ async function remoteTargets(
   checkTrust(trust, urls.map(({ url }) => url));
   const shape = `${info.actionHorizon} × ${info.actionDim} actions`;
   const description = `pi0 ${info.version} at ${typed}: policy ${info.policy}, ${info.robot}, ${shape}`;
-  return found(urls, opener(trust ?? localTrust(info, own.url)), info, description);
+  const judged = trust ?? localTrust(info, own.url);
+  return found(urls, judged, opener(judged), info, description);
 }
 
 /** On this machine a server's own word is enough to find its certificate, where nothing else was said. */
@@ -133,12 +143,13 @@ export function portalsOf(info: Metadata, reached: URL): Map<string, string> {
 
 function found(
   urls: readonly { name: string; url: string }[],
+  trust: Trust | undefined,
   open: (url: string) => RemotePolicy,
   info: Metadata | null,
   description: string,
 ): Found {
   return {
-    targets: urls.map(({ name, url }) => ({ transport: name, url, open: () => open(url) })),
+    targets: urls.map(({ name, url }) => ({ transport: name, url, trust, open: () => open(url) })),
     info,
     description,
     [Symbol.asyncDispose]: () => Promise.resolve(),
@@ -189,7 +200,7 @@ async function localTarget(
         connectLocal(service, { clock, connectMs: options.connectTimeoutMs, maxMessageBytes: 2 ** 30, signal }),
     });
   return {
-    targets: [{ transport: name, url: "in this process", open }],
+    targets: [{ transport: name, url: "in this process", trust: undefined, open }],
     info: service.info(),
     description: `pi0 ${version} in this process: policy ${policy.name}, ${profile.name}`,
     [Symbol.asyncDispose]: () => policy[Symbol.asyncDispose](),

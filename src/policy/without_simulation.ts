@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ActionChunk, Observation, Policy } from "../types.ts";
+import type { ActionChunk, Metadata, Observation, Policy } from "../types.ts";
 
 /** The same policy, whose observations never hold {@linkcode Observation.simulation}. */
 export function withoutSimulation(policy: Policy): Policy {
@@ -13,9 +13,11 @@ export function withoutSimulation(policy: Policy): Policy {
 
 class SeeingPolicy implements Policy {
   readonly #policy: Policy;
+  readonly model?: Metadata;
 
   constructor(policy: Policy) {
     this.#policy = policy;
+    if (policy.model !== undefined) this.model = policy.model;
   }
 
   get name() {
