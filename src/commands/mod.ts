@@ -32,10 +32,18 @@ export const COMMANDS = {
     },
     load: async () => (await import("./bench.ts")).bench as unknown as Command,
   },
+  link: {
+    summary: "probe the way to a server, and say which transport to use",
+    load: async () => (await import("./link.ts")).link as unknown as Command,
+  },
   sim: {
     summary: "play an episode in simulation and write its pictures and numbers",
     example: { command: "pi0 sim --out sim", text: "Watch the scripted expert give a cube from hand to hand." },
     load: async () => (await import("./sim.ts")).sim as unknown as Command,
+  },
+  "sim render": {
+    summary: "draw given joint states",
+    load: async () => (await import("./sim_render.ts")).simRender as unknown as Command,
   },
   eval: {
     summary: "measure how often a policy succeeds, near or far, and what latency costs",
@@ -44,18 +52,6 @@ export const COMMANDS = {
       text: "Evaluate the scripted expert, here and through every transport of a server.",
     },
     load: async () => (await import("./eval.ts")).evaluate as unknown as Command,
-  },
-  "sim render": {
-    summary: "draw given joint states",
-    load: async () => (await import("./sim_render.ts")).simRender as unknown as Command,
-  },
-  assets: {
-    summary: "install the official gym-aloha scene for the simulator",
-    load: async () => (await import("./assets.ts")).assets as unknown as Command,
-  },
-  link: {
-    summary: "probe the way to a server, and say which transport to use",
-    load: async () => (await import("./link.ts")).link as unknown as Command,
   },
   infer: {
     summary: "answer one observation without a server",
@@ -72,6 +68,10 @@ export const COMMANDS = {
   inspect: {
     summary: "say what is in a model folder",
     load: async () => (await import("./inspect.ts")).inspect as unknown as Command,
+  },
+  assets: {
+    summary: "install the official gym-aloha scene for the simulator",
+    load: async () => (await import("./assets.ts")).assets as unknown as Command,
   },
 } satisfies Record<string, Entry>;
 

@@ -94,7 +94,9 @@ export function isRandomModel(text: string): boolean {
 
 /** Whether it is a model folder: a path, or a folder's name. */
 export function isModelFolder(text: string): boolean {
-  if (/[/\\]/.test(text) || text === "." || text === "..") return true;
+  const isPath = /[/\\]/.test(text) || text === "." || text === "..";
+  // A word and a colon in front mean another kind of policy, mistyped perhaps; on Windows one letter is a drive.
+  if (isPath && !/^\w{2,}:/.test(text)) return true;
   try {
     return Deno.statSync(text).isDirectory;
   } catch {

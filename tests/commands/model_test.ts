@@ -113,6 +113,7 @@ Deno.test("pi0 export, inspect, infer and serve give the same bytes, which are o
           signal: new AbortController().signal,
           client: "test",
           openpi: false,
+          ...(url.protocol.startsWith("quic") ? { trust: { kind: "insecure" } } : {}),
         });
         const reply = await connection.request(message, new AbortController().signal);
         assert.deepEqual(actionBytes(reply), own, `${name}, ${dialect}`);

@@ -108,13 +108,16 @@ testPolicy("the expert policy", aloha, () => create(["--policy", "expert"]), {
 });
 
 const REFUSED: readonly [argv: string[], message: RegExp, parts?: Partial<PolicyParts>][] = [
-  [["nul"], /^Cannot use --policy nul: policies are null, expert, replay:FILE, a URL \(did you mean null\?\)$/],
+  [
+    ["nul"],
+    /^Cannot use --policy nul: policies are null, expert, replay:FILE, random:NAME, a URL, a model folder \(did you mean null\?\)$/,
+  ],
   [["exprt"], /\(did you mean expert\?\)$/],
   [["replya:sim/episode.json"], /\(did you mean replay:FILE\?\)$/],
   [["replay"], /\(did you mean replay:FILE\?\)$/],
   // How the table calls it is nothing that can be typed.
-  [["remote"], /policies are null, expert, replay:FILE, a URL$/],
-  [["gpu-box:8000"], /policies are null, expert, replay:FILE, a URL$/],
+  [["remote"], /policies are null, expert, replay:FILE, random:NAME, a URL, a model folder$/],
+  [["gpu-box:8000"], /policies are null, expert, replay:FILE, random:NAME, a URL, a model folder$/],
   [["replay:"], /^Cannot use --policy replay: without a file: write replay:FILE$/],
   [
     ["expert", "--null-delay-ms", "5"],

@@ -373,7 +373,7 @@ Deno.test("PolicyService has a metrics page in which every sample belongs to a f
     assert.ok(!seen.has(line.split(" ")[0]!), `twice: ${line}`);
     seen.add(line.split(" ")[0]!);
   }
-  assert.equal(families.size, 12);
+  assert.equal(families.size, 13);
 });
 
 Deno.test("PolicyService counts the pictures that a policy ignores, and tells of each camera once", async () => {
