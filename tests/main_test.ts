@@ -36,7 +36,7 @@ Deno.test("pi0 --version says the version of the program and of its runtime", as
 });
 
 Deno.test("every command explains itself with examples", async () => {
-  for (const command of ["serve", "bench", "sim", "sim render", "eval", "assets"]) {
+  for (const command of ["serve", "bench", "sim", "sim render", "eval", "record", "assets"]) {
     const { code, stdout } = await runProgram([...command.split(" "), "--help"]);
     assert.equal(code, 0);
     assert.match(stdout, /Examples/);

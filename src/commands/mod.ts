@@ -45,6 +45,14 @@ export const COMMANDS = {
     },
     load: async () => (await import("./eval.ts")).evaluate as unknown as Command,
   },
+  record: {
+    summary: "make videos of episodes, near and far side by side, and a chart of latencies",
+    example: {
+      command: "pi0 record",
+      text: "See the scripted expert here and through every transport of a server, side by side.",
+    },
+    load: async () => (await import("./record.ts")).record as unknown as Command,
+  },
   "sim render": {
     summary: "draw given joint states",
     load: async () => (await import("./sim_render.ts")).simRender as unknown as Command,
