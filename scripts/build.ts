@@ -7,12 +7,19 @@
  * @module
  */
 
+import { existsSync } from "node:fs";
 import { PACKAGE_VERSION } from "../src/ort/library.ts";
 
 const OUTPUT = "dist/pi0";
 
 /** Files that are opened by URL, so that the compiler does not see them. */
-const INCLUDED = ["src/policy/null_worker.ts", "src/ort/worker.ts", "src/commands/eval_worker.ts", "src/robot/frames"];
+const INCLUDED = [
+  "src/policy/null_worker.ts",
+  "src/ort/worker.ts",
+  "src/commands/eval_worker.ts",
+  "src/report/video_worker.ts",
+  "src/robot/frames",
+];
 
 /** ONNX Runtime's npm package, of which only this platform's library is needed: 46 MB instead of 290. */
 const ORT_FOLDER = `node_modules/.deno/onnxruntime-node@${PACKAGE_VERSION}/node_modules/onnxruntime-node/bin/napi-v6`;
@@ -40,10 +47,27 @@ async function listOrtFiles(): Promise<{ libraries: string[]; excluded: string[]
   return { libraries, excluded };
 }
 
-/** What packages bring along and nothing here opens: MuJoCo's build for threads, and its source map. */
-const EXCLUDED = ["mt", "mujoco.wasm.map"].map((name) =>
-  `node_modules/.deno/@mujoco+mujoco@3.14.0/node_modules/@mujoco/mujoco/${name}`
-);
+/** What packages bring along and nothing here opens. */
+const EXCLUDED = [
+  // MuJoCo's build for threads, and its source map.
+  ...["mt", "mujoco.wasm.map"].map((name) => `${folderOf("@mujoco/mujoco", "3.14.0")}/${name}`),
+  // Of ECharts only the bundle that charts load, which has its own copy of ZRender.
+  ...unused(folderOf("echarts", "6.1.0"), ["package.json", "dist"]),
+  ...unused(`${folderOf("echarts", "6.1.0")}/dist`, ["echarts.esm.min.mjs"]),
+  folderOf("zrender", "6.1.0"),
+  ...unused(`${folderOf("dejavu-fonts-ttf", "2.37.3")}/ttf`, ["DejaVuSans.ttf", "DejaVuSans-Bold.ttf"]),
+];
+
+/** Where Deno keeps an npm package in this checkout. */
+function folderOf(name: string, version: string): string {
+  return `node_modules/.deno/${name.replace("/", "+")}@${version}/node_modules/${name}`;
+}
+
+/** Everything in a folder but these; nothing where a package is not installed yet. */
+function unused(folder: string, kept: readonly string[]): string[] {
+  if (!existsSync(folder)) return [];
+  return Array.from(Deno.readDirSync(folder)).flatMap(({ name }) => kept.includes(name) ? [] : [`${folder}/${name}`]);
+}
 
 /**
  * The version of a denort, from the user agent in it.

@@ -64,6 +64,19 @@ await check(`pi0 eval here and through ${TRANSPORT_NAMES.join(", ")} (Workers)`,
     TRANSPORT_NAMES.map((mode) => ({ mode, identical: 2 })),
   );
 });
+await check("pi0 record (videos, fonts and charts)", async () => {
+  const args = ["record", "--max-steps", "10", "--size", "160x120", "--fps", "10", "--transport", "tcp", "--json"];
+  const { code, stdout, stderr } = await runProgram(args, { program, cwd });
+  assert.equal(code, 0, stderr);
+  const { files } = JSON.parse(stdout) as { files: string[] };
+  assert.deepEqual(files.filter((file) => /\.(mp4|png)$/.test(file)), [
+    "record/videos/local_expert.mp4",
+    "record/videos/remote_expert_tcp.mp4",
+    "record/videos/comparison_expert_local_tcp.mp4",
+    "record/charts/latency_breakdown.png",
+  ]);
+  await Deno.remove(`${cwd}/record`, { recursive: true });
+});
 await check(`pi0 serve and pi0 bench over ${TRANSPORT_NAMES.join(", ")}`, async () => {
   await using server = await startServer(["--null-delay-ms", "1"], { program, cwd });
   const args = ["bench", "--url", server.portals.http!, "--transport", "all", "-n", "20", "--json"];

@@ -36,7 +36,20 @@ Deno.test("pi0 --version says the version of the program and of its runtime", as
 });
 
 Deno.test("every command explains itself with examples", async () => {
-  for (const command of ["serve", "bench", "link", "sim", "sim render", "eval", "assets"]) {
+  const commands = [
+    "serve",
+    "bench",
+    "link",
+    "sim",
+    "sim render",
+    "eval",
+    "record",
+    "infer",
+    "export",
+    "inspect",
+    "assets",
+  ];
+  for (const command of commands) {
     const { code, stdout } = await runProgram([...command.split(" "), "--help"]);
     assert.equal(code, 0);
     assert.match(stdout, /Examples/);

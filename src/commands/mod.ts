@@ -53,6 +53,14 @@ export const COMMANDS = {
     },
     load: async () => (await import("./eval.ts")).evaluate as unknown as Command,
   },
+  record: {
+    summary: "make videos of episodes, near and far side by side, and a chart of latencies",
+    example: {
+      command: "pi0 record",
+      text: "See the scripted expert here and through every transport of a server, side by side.",
+    },
+    load: async () => (await import("./record.ts")).record as unknown as Command,
+  },
   infer: {
     summary: "answer one observation without a server",
     load: async () => (await import("./infer.ts")).infer as unknown as Command,
