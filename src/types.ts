@@ -68,6 +68,16 @@ export interface ActionChunk {
   readonly travel?: Travel;
   /** Cameras that were sent and that the policy does not look at, as its robot's profile says; absent for none. */
   readonly ignoredCameras?: readonly string[];
+  /** Where the prompt was longer than what the model reads, so that its end was cut off; absent where it was not. */
+  readonly cutPrompt?: CutPrompt;
+}
+
+/** How long a prompt was, and how much of it was read. */
+export interface CutPrompt {
+  /** Of the whole prompt. */
+  readonly tokens: number;
+  /** Tokens that the model reads at most. */
+  readonly slots: number;
 }
 
 /** What a request and its answer took on their way, in ms by this side's clock. */
@@ -167,6 +177,7 @@ export interface Environment {
   [Symbol.dispose](): void;
 }
 
+/** How large a picture is; whole numbers from 1. */
 export interface PictureSize {
   readonly widthPx: number;
   readonly heightPx: number;

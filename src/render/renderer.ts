@@ -9,7 +9,7 @@
  * @module
  */
 
-import type { Image } from "../types.ts";
+import type { Image, PictureSize } from "../types.ts";
 import { clipTriangles, findExtent, Projected, projectPlaces, type View, writeEyeMatrix } from "./project.ts";
 import { CoveredSamples, CULL_BACK, CULL_FRONT, fillTriangles, type SampleGrid } from "./raster.ts";
 import { Overlay } from "./overlay.ts";
@@ -19,12 +19,6 @@ import { Shading } from "./shade.ts";
 import { ShadowMap } from "./shadow_map.ts";
 import { type Actor, setStage, type Stage } from "./stage.ts";
 import { sampleSkybox } from "./texture.ts";
-
-/** Size of a picture. */
-export interface PictureSize {
-  readonly widthPx: number;
-  readonly heightPx: number;
-}
 
 /** What can be left out of a picture. */
 export interface RenderOptions {
