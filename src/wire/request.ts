@@ -4,27 +4,19 @@
  * - robodal's: cameras and `state` at the top level, arrays as plain bytes.
  * - openpi's: the keys of openpi's robots, arrays as numpy maps.
  *
- * `PROTOCOL.md` says both for strangers.
+ * `PROTOCOL.md` says both for strangers; `extensions.ts` has the keys that neither robodal nor openpi knows.
  *
  * @module
  */
 
-import { WireError, type WireErrorCode } from "../errors.ts";
+import { WireError } from "../errors.ts";
 import { floatToUint8, toChw, toHwc } from "../image.ts";
 import type { Camera, RobotProfile } from "../robot/profile.ts";
-import type { Bytes, Image, Observation, Simulation } from "../types.ts";
+import type { Bytes, Image, Observation } from "../types.ts";
+import { describe } from "./describe.ts";
+import { readExtensions, writeExtensions } from "./extensions.ts";
 import { type BinaryKey, decode, type Encodable, type Encoder, type Value, type ValueMap } from "./msgpack.ts";
-import {
-  float32Array,
-  float64Array,
-  NdArray,
-  NumpyScalar,
-  quote,
-  toFloat64,
-  toText,
-  toUint8,
-  uint8Array,
-} from "./ndarray.ts";
+import { float64Array, NdArray, NumpyScalar, quote, toFloat64, toText, toUint8, uint8Array } from "./ndarray.ts";
 
 export type Dialect = "robodal" | "openpi";
 
@@ -38,9 +30,6 @@ export type Request =
     /** The reply should tell how long each stage took. */
     readonly timing: boolean;
   };
-
-/** More than any task has: what a server keeps for a simulated episode stays small. */
-const MAX_OBJECTS = 16;
 
 /** robodal's pictures have this size; in openpi's dialect the server resizes. */
 const ROBODAL_IMAGE_PX = 224;
@@ -66,7 +55,7 @@ export function decodeRequest(message: Bytes, profile: RobotProfile): Request {
   const images = dialect === "robodal" ? readRobodalImages(map, profile) : readOpenpiImages(map, profile);
   const state = readState(map, profile, dialect);
   const prompt = readPrompt(map.get("prompt"));
-  const simulation = readSimulation(map.get("simulation"));
+  const { timing, ...own } = readExtensions(map);
   return {
     kind: "infer",
     dialect,
@@ -74,10 +63,9 @@ export function decodeRequest(message: Bytes, profile: RobotProfile): Request {
       images,
       state,
       ...(prompt === undefined ? {} : { prompt }),
-      ...readFlow(map),
-      ...(simulation === undefined ? {} : { simulation }),
+      ...own,
     },
-    timing: readTiming(map.get("timing")),
+    timing,
   };
 }
 
@@ -244,108 +232,6 @@ function readPrompt(value: Value | undefined): string | undefined {
   throw new WireError("wrong_type", { field: "prompt", found: describe(value), expected: "text" });
 }
 
-/** How a flow model shall come to its actions: from which noise (or a seed for it), in how many steps. */
-function readFlow(map: ValueMap): Pick<Observation, "noise" | "noiseShape" | "seed" | "flowSteps"> {
-  const noise = readNoise(map.get("noise"));
-  const seed = readSeed(map.get("seed"));
-  if (noise !== undefined && seed !== undefined) {
-    throw new WireError("ambiguous", { field: "seed", found: `both "noise" and "seed"`, expected: "one of them" });
-  }
-  const flowSteps = readFlowSteps(map.get("flow_steps"));
-  return {
-    ...noise,
-    ...(seed === undefined ? {} : { seed }),
-    ...(flowSteps === undefined ? {} : { flowSteps }),
-  };
-}
-
-/** Only the policy knows how many rows and columns it needs; bare bytes do not tell theirs. */
-function readNoise(value: Value | undefined): Pick<Observation, "noise" | "noiseShape"> | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (value instanceof Uint8Array) {
-    if (value.length % 4 === 0) return { noise: new Float32Array(value.slice().buffer) };
-    const expected = "a multiple of 4, a float32 array";
-    throw new WireError("wrong_shape", { field: "noise", found: `${value.length} bytes`, expected });
-  }
-  if (value instanceof NdArray && /^[<>]f[48]$/.test(value.dtype)) {
-    const { shape } = value;
-    if (shape.length === 2) return { noise: new Float32Array(toFloat64(value, "noise")), noiseShape: [...shape] };
-    const expected = "[rows, columns], the model's rows of actions";
-    throw new WireError("wrong_shape", { field: "noise", found: `[${shape.join(", ")}]`, expected });
-  }
-  const code = value instanceof NdArray ? "wrong_dtype" : "wrong_type";
-  throw new WireError(code, { field: "noise", found: describe(value), expected: "a float32 array" });
-}
-
-function readSeed(value: Value | undefined): number | undefined {
-  if (value === undefined || value === null) return undefined;
-  const seed = value instanceof NumpyScalar && value.dtype !== "|b1" ? Number(value.value) : value;
-  if (typeof seed === "number" && Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32) return seed;
-  const expected = "a whole number from 0 to 4294967295";
-  throw new WireError("wrong_type", { field: "seed", found: describe(value), expected });
-}
-
-function readFlowSteps(value: Value | undefined): number | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (typeof value === "number" && Number.isInteger(value) && value >= 1) return value;
-  throw new WireError("wrong_type", { field: "flow_steps", found: describe(value), expected: "a whole number from 1" });
-}
-
-function readTiming(value: Value | undefined): boolean {
-  if (value === undefined || typeof value === "boolean") return value ?? false;
-  throw new WireError("wrong_type", { field: "timing", found: describe(value), expected: "true or false" });
-}
-
-function readSimulation(value: Value | undefined): Simulation | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (!(value instanceof Map)) {
-    throw new WireError("wrong_type", { field: "simulation", found: describe(value), expected: "a map" });
-  }
-  const map = value as ValueMap;
-  return {
-    task: readTask(map.get("task"), "simulation.task"),
-    seed: readCount(map.get("seed"), "simulation.seed"),
-    step: readCount(map.get("step"), "simulation.step"),
-    objectPose: readPoses(map.get("object_pose"), "simulation.object_pose"),
-  };
-}
-
-function readTask(value: Value | undefined, field: string): string {
-  if (typeof value === "string") return value;
-  throw unfit("wrong_type", value, field, "text");
-}
-
-function readCount(value: Value | undefined, field: string): number {
-  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
-  throw unfit("wrong_type", value, field, "a whole number from 0");
-}
-
-function readPoses(value: Value | undefined, field: string): Float64Array {
-  const expected = `an array [7·n] of numbers, for at most ${MAX_OBJECTS} objects`;
-  if (!(value instanceof NdArray)) throw unfit("wrong_type", value, field, expected);
-  const [size = 0] = value.shape;
-  if (value.shape.length !== 1 || size % 7 !== 0 || size > 7 * MAX_OBJECTS) {
-    throw unfit("wrong_shape", value, field, expected);
-  }
-  return toFloat64(value, field);
-}
-
-function unfit(code: WireErrorCode, value: Value | undefined, field: string, expected: string): WireError {
-  if (value === undefined) return new WireError("missing_field", { field, found: "nothing", expected });
-  return new WireError(code, { field, found: describe(value), expected });
-}
-
-/** Names a value for an error message. */
-function describe(value: Value): string {
-  if (value === null) return "nil";
-  if (value instanceof NdArray) return `an array ${value.dtype} [${value.shape.join(", ")}]`;
-  if (value instanceof NumpyScalar) return `a scalar ${value.dtype}`;
-  if (value instanceof Uint8Array) return `${value.length} bytes`;
-  if (Array.isArray(value)) return `a list of ${value.length}`;
-  if (value instanceof Map) return "a map";
-  return typeof value === "string" ? `the text ${quote(value)}` : `the ${typeof value} ${value}`;
-}
-
 /**
  * Writes a request. robodal's dialect rounds the state to float32, by definition; openpi's keeps float64.
  *
@@ -361,21 +247,8 @@ export function encodeRequest(
 ): Bytes {
   const map = dialect === "robodal" ? robodalMap(observation, profile) : openpiMap(observation, profile);
   if (observation.prompt !== undefined) map.set("prompt", observation.prompt);
-  const { noise, noiseShape, seed, flowSteps } = observation;
-  if (noise !== undefined) {
-    const bare = dialect === "robodal" || noiseShape === undefined;
-    map.set("noise", bare ? bareFloats(noise) : float32Array(noise, noiseShape));
-  }
-  if (seed !== undefined) map.set("seed", seed);
-  if (flowSteps !== undefined) map.set("flow_steps", flowSteps);
-  if (timing) map.set("timing", true);
-  if (observation.simulation !== undefined) map.set("simulation", simulationMap(observation.simulation));
+  writeExtensions(map, observation, { bare: dialect === "robodal", timing });
   return encoder.encode(map);
-}
-
-function simulationMap({ task, seed, step, objectPose }: Simulation): Map<string, Encodable> {
-  const pose = float64Array(objectPose, [objectPose.length]);
-  return new Map<string, Encodable>([["task", task], ["seed", seed], ["step", step], ["object_pose", pose]]);
 }
 
 /** A request for what the server says of itself. */
@@ -392,13 +265,8 @@ function robodalMap(observation: Observation, profile: RobotProfile): Map<string
     const usual = width === ROBODAL_IMAGE_PX && height === ROBODAL_IMAGE_PX;
     map.set(name, usual ? data : uint8Array(data, [3, height, width]));
   }
-  map.set("state", bareFloats(observation.state));
+  map.set("state", new Uint8Array(new Float32Array(observation.state).buffer));
   return map;
-}
-
-/** Singles as bytes of their own. */
-function bareFloats(values: ArrayLike<number>): Bytes {
-  return new Uint8Array(new Float32Array(values).buffer);
 }
 
 function openpiMap(observation: Observation, profile: RobotProfile): Map<string, Encodable> {
