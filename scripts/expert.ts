@@ -10,69 +10,45 @@
  */
 
 import { existsSync } from "node:fs";
-import { SCENE_NAMES, type SceneName, TASK_NAMES } from "../src/sim/mod.ts";
-import type { TaskName } from "../src/sim/task.ts";
-
-export interface ExpertJob {
-  readonly task: TaskName;
-  readonly scene: SceneName;
-  readonly sceneFolder: string;
-  readonly seeds: readonly number[];
-}
-
-export interface ExpertAnswer {
-  readonly seed: number;
-  readonly success: boolean;
-  readonly firstStepOfReward: Readonly<Record<string, number | null>>;
-  readonly error: string | undefined;
-}
-
-const print = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
+import { EVAL_OPTIONS } from "../src/commands/eval_options.ts";
+import { EvalPool } from "../src/commands/eval_pool.ts";
+import { LOCAL } from "../src/commands/eval_ways.ts";
+import { VERSION } from "../src/commands/mod.ts";
+import { parseOptions } from "../src/commands/options.ts";
+import type { EpisodeOutcome } from "../src/measure/evaluation.ts";
+import { SCENE_NAMES, TASK_NAMES } from "../src/sim/mod.ts";
 
 const FIRST_SEED = 5000;
 
-/** Plays the seeds of a job, spread over Workers. */
-async function play(job: ExpertJob, workers: number): Promise<ExpertAnswer[]> {
-  const answers: ExpertAnswer[] = [];
-  await Promise.all(Array.from({ length: workers }, (_, worker) => {
-    const seeds = job.seeds.filter((_, i) => i % workers === worker);
-    if (seeds.length === 0) return Promise.resolve();
-    return new Promise<void>((resolve, reject) => {
-      const thread = new Worker(new URL("./expert_worker.ts", import.meta.url), { type: "module" });
-      let left = seeds.length;
-      thread.onmessage = ({ data }: MessageEvent<ExpertAnswer>) => {
-        answers.push(data);
-        if (--left > 0) return;
-        thread.terminate();
-        resolve();
-      };
-      thread.onerror = (event) => {
-        thread.terminate();
-        reject(new Error(event.message));
-      };
-      thread.postMessage({ ...job, seeds } satisfies ExpertJob);
-    });
-  }));
-  return answers.sort((a, b) => a.seed - b.seed);
-}
+const print = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
 
 if (import.meta.main) {
   const count = Number(Deno.args[0] ?? 200);
   const shared = Deno.env.get("PI0_SHARED") ?? `${import.meta.dirname}/../../shared`;
   const sceneFolder = `${shared}/assets/gym_aloha`;
-  const seeds = Array.from({ length: count }, (_, i) => FIRST_SEED + i);
+  const options = parseOptions(EVAL_OPTIONS, ["--policy", "expert"], { command: "eval", env: () => undefined });
+  if (options.help) throw new Error("Cannot play: the options of pi0 eval were read as a wish for help");
+  const { maxSteps, replanSteps, whileWaiting } = options;
+  const { signal } = new AbortController();
   let missed = false;
   for (const scene of SCENE_NAMES) {
+    if (scene === "gym-aloha" && !existsSync(sceneFolder)) {
+      for (const task of TASK_NAMES) print(`${scene.padEnd(10)} ${task.padEnd(14)} left out: no ${sceneFolder}`);
+      continue;
+    }
+    const rules = { scene, sceneFolder, observed: [], maxSteps, replanSteps, whileWaiting };
+    const setup = { ways: [{ mode: LOCAL }], options, ...rules, version: VERSION };
+    using pool = new EvalPool(setup, Math.min(navigator.hardwareConcurrency, count));
+    await pool.open(signal);
     for (const task of TASK_NAMES) {
-      if (scene === "gym-aloha" && !existsSync(sceneFolder)) {
-        print(`${scene.padEnd(10)} ${task.padEnd(14)} left out: no ${sceneFolder}`);
-        continue;
-      }
-      const answers = await play({ task, scene, sceneFolder, seeds }, navigator.hardwareConcurrency);
-      const failed = answers.filter(({ success }) => !success);
-      const steps = answers.flatMap(({ firstStepOfReward }) => firstStepOfReward[4] ?? []);
+      const condition = { mode: LOCAL, task, delayMs: 0 };
+      const jobs = Array.from({ length: count }, (_, index) => ({ condition, index, seed: FIRST_SEED + index }));
+      const outcomes: EpisodeOutcome[] = [];
+      await pool.play(jobs, (outcome) => outcomes.push(outcome), signal);
+      const failed = outcomes.filter(({ success }) => !success).map(({ seed }) => seed).toSorted((a, b) => a - b);
+      const steps = outcomes.flatMap(({ success, steps }) => success ? [steps] : []);
       const range = steps.length === 0 ? "" : `, first success at step ${Math.min(...steps)} to ${Math.max(...steps)}`;
-      const names = failed.length === 0 ? "" : `; failed: ${failed.map(({ seed }) => seed).join(", ")}`;
+      const names = failed.length === 0 ? "" : `; failed: ${failed.join(", ")}`;
       print(`${scene.padEnd(10)} ${task.padEnd(14)} ${count - failed.length} of ${count}${range}${names}`);
       if (failed.length > count / 100) missed = true;
     }

@@ -57,20 +57,10 @@ export interface LatencySample {
 }
 
 /** A request that was answered: readings of the clock as they are, not yet counted from the run's start. */
-export interface Attempt {
-  /** Before the request is encoded. */
-  readonly startedMs: number;
-  /** The request's bytes are handed to the transport. */
-  readonly sentMs?: number;
-  /** The reply's bytes are in hand. */
-  readonly receivedMs?: number;
-  /** The reply is decoded. */
-  readonly finishedMs: number;
-  readonly bytesOut?: number;
-  readonly bytesIn?: number;
-  readonly timing: Timing;
-  readonly previous?: PreviousReply;
-}
+export type Attempt = Pick<
+  LatencySample,
+  "startedMs" | "sentMs" | "receivedMs" | "finishedMs" | "bytesOut" | "bytesIn" | "timing" | "previous"
+>;
 
 /** How one connection came to be. */
 export interface ConnectSample {

@@ -12,6 +12,7 @@ import {
   listWeights,
   type MatrixSpec,
   type Pi0Weights,
+  pickWeights,
   type Precision,
   type StoredMatrix,
 } from "./weights.ts";
@@ -90,9 +91,9 @@ export async function openWeights(
     config,
     precision,
     fusion,
-    matrix: (name) => known(stored, name),
-    vector: (name) => known(values, name),
-    readMatrix: (name) => known(readers, name)(),
+    matrix: (name) => pickWeights(stored, name),
+    vector: (name) => pickWeights(values, name),
+    readMatrix: (name) => pickWeights(readers, name)(),
   };
 }
 
@@ -110,10 +111,4 @@ function missing(name: string, files: WeightFiles): TypeError {
 
 function externalBytes(file: string, { offset, length }: TensorPlace): ExternalBytes {
   return { file, offset, length };
-}
-
-function known<T>(map: ReadonlyMap<string, T>, name: string): T {
-  const value = map.get(name);
-  if (value === undefined) throw new RangeError(`Cannot find "${name}": the configuration has no such weights`);
-  return value;
 }

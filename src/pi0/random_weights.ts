@@ -16,6 +16,7 @@ import {
   listWeights,
   type MatrixSpec,
   type Pi0Weights,
+  pickWeights,
   type Precision,
   type StoredMatrix,
 } from "./weights.ts";
@@ -97,19 +98,13 @@ export async function makeRandomWeights(config: Pi0Config, options: RandomWeight
     config,
     precision,
     fusion,
-    matrix: (name) => known(stored, name),
-    vector: (name) => known(values, name),
+    matrix: (name) => pickWeights(stored, name),
+    vector: (name) => pickWeights(values, name),
     readMatrix(name) {
-      const { rows, columns } = known(stored, name);
+      const { rows, columns } = pickWeights(stored, name);
       return read(name, rows * columns);
     },
   };
-}
-
-function known<T>(map: ReadonlyMap<string, T>, name: string): T {
-  const value = map.get(name);
-  if (value === undefined) throw new RangeError(`Cannot find "${name}": the configuration has no such weights`);
-  return value;
 }
 
 function layerTypeOf(precision: Precision, byteType: ByteType): TensorType {

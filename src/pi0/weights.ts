@@ -82,6 +82,13 @@ export interface Pi0Weights {
   readMatrix(name: string): Promise<Float32Array<ArrayBuffer>>;
 }
 
+/** Looks a tensor up by its name. @throws {RangeError} where there is none. */
+export function pickWeights<T>(tensors: ReadonlyMap<string, T>, name: string): T {
+  const tensor = tensors.get(name);
+  if (tensor === undefined) throw new RangeError(`Cannot find "${name}": the configuration has no such weights`);
+  return tensor;
+}
+
 const VISION = "paligemma_with_expert.paligemma.model.vision_tower.vision_model.";
 const PROJECTOR = "paligemma_with_expert.paligemma.model.multi_modal_projector.linear.";
 const PREFIX = "paligemma_with_expert.paligemma.model.language_model.";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Chunking, delayStepsOf, type WhileWaiting } from "../../src/rollout/chunking.ts";
+import { Chunking, delayStepsOf, WHILE_WAITING, type WhileWaiting } from "../../src/rollout/chunking.ts";
 
 interface Story {
   readonly whileWaiting: WhileWaiting;
@@ -35,49 +35,41 @@ function tell({ whileWaiting, replanSteps, rows, delaySteps, steps }: Story): st
   return moves.join(" ");
 }
 
-const STORIES: readonly [what: string, story: Omit<Story, "steps">, moves: string][] = [
-  [
-    "without a delay, hold asks and goes on in the same step",
-    { whileWaiting: "hold", replanSteps: 2, rows: 4, delaySteps: 0 },
-    "?0:0 0:1 ?1:0 1:1 ?2:0",
-  ],
-  [
-    "without a delay, continue does the same",
-    { whileWaiting: "continue", replanSteps: 2, rows: 4, delaySteps: 0 },
-    "?0:0 0:1 ?1:0 1:1 ?2:0",
-  ],
-  [
-    "hold repeats the last action as long as the answer takes, then executes row 0",
-    { whileWaiting: "hold", replanSteps: 2, rows: 4, delaySteps: 3 },
-    "?w w w 0:0 0:1 ?w w w 1:0 1:1 ?w",
-  ],
-  [
-    "continue goes on with the old chunk, then switches to the row of the present step",
-    { whileWaiting: "continue", replanSteps: 2, rows: 8, delaySteps: 2 },
-    "?w w 0:0 0:1 ?0:2 0:3 1:2 1:3 ?1:4 1:5 2:2 2:3",
-  ],
-  [
-    "continue holds where the old chunk ends before the new one is here",
-    { whileWaiting: "continue", replanSteps: 2, rows: 5, delaySteps: 4 },
-    "?w w w w 0:0 0:1 ?0:2 0:3 0:4 x 1:4 ?x x x x 2:4 ?x",
-  ],
-  [
-    "continue asks again at once where every row of an answer is stale",
-    { whileWaiting: "continue", replanSteps: 2, rows: 3, delaySteps: 3 },
-    "?w w w 0:0 0:1 ?0:2 x x ?x x x ?x",
-  ],
-  [
-    "chunks shorter than replanSteps are executed to their end",
-    { whileWaiting: "hold", replanSteps: 10, rows: 2, delaySteps: 1 },
-    "?w 0:0 0:1 ?w 1:0 1:1 ?w",
-  ],
-];
-
-for (const [what, story, moves] of STORIES) {
-  Deno.test(`Chunking: ${what}`, () => {
-    assert.equal(tell({ ...story, steps: moves.split(" ").length }), moves);
-  });
+/** `moves` says how many steps are played. */
+function assertMoves(story: Omit<Story, "steps">, moves: string): void {
+  assert.equal(tell({ ...story, steps: moves.split(" ").length }), moves);
 }
+
+Deno.test("Chunking without a delay asks and goes on in the same step, in hold as in continue", () => {
+  for (const whileWaiting of WHILE_WAITING) {
+    assertMoves({ whileWaiting, replanSteps: 2, rows: 4, delaySteps: 0 }, "?0:0 0:1 ?1:0 1:1 ?2:0");
+  }
+});
+
+Deno.test("Chunking in hold repeats the last action as long as the answer takes, then executes row 0", () => {
+  const story = { whileWaiting: "hold", replanSteps: 2, rows: 4, delaySteps: 3 } as const;
+  assertMoves(story, "?w w w 0:0 0:1 ?w w w 1:0 1:1 ?w");
+});
+
+Deno.test("Chunking in continue goes on with the old chunk, then switches to the row of the present step", () => {
+  const story = { whileWaiting: "continue", replanSteps: 2, rows: 8, delaySteps: 2 } as const;
+  assertMoves(story, "?w w 0:0 0:1 ?0:2 0:3 1:2 1:3 ?1:4 1:5 2:2 2:3");
+});
+
+Deno.test("Chunking in continue holds where the old chunk ends before the new one is here", () => {
+  const story = { whileWaiting: "continue", replanSteps: 2, rows: 5, delaySteps: 4 } as const;
+  assertMoves(story, "?w w w w 0:0 0:1 ?0:2 0:3 0:4 x 1:4 ?x x x x 2:4 ?x");
+});
+
+Deno.test("Chunking in continue asks again at once where every row of an answer is stale", () => {
+  const story = { whileWaiting: "continue", replanSteps: 2, rows: 3, delaySteps: 3 } as const;
+  assertMoves(story, "?w w w 0:0 0:1 ?0:2 x x ?x x x ?x");
+});
+
+Deno.test("Chunking executes chunks shorter than replanSteps to their end", () => {
+  const story = { whileWaiting: "hold", replanSteps: 10, rows: 2, delaySteps: 1 } as const;
+  assertMoves(story, "?w 0:0 0:1 ?w 1:0 1:1 ?w");
+});
 
 Deno.test("Chunking with 50 rows, of which 10 are executed, does not run dry up to 20 steps of delay", () => {
   const exhausted = (delaySteps: number) =>
@@ -87,7 +79,7 @@ Deno.test("Chunking with 50 rows, of which 10 are executed, does not run dry up 
 });
 
 Deno.test("Chunking.arrive() tells how many rows are stale: none in hold, none of the first chunk", () => {
-  for (const whileWaiting of ["hold", "continue"] as const) {
+  for (const whileWaiting of WHILE_WAITING) {
     const chunking = new Chunking({ replanSteps: 1, whileWaiting });
     const stale = [0, 2, 9].map((delaySteps) => {
       chunking.ask();
@@ -108,10 +100,7 @@ Deno.test("Chunking refuses what makes no sense", () => {
 });
 
 Deno.test("delayStepsOf() counts every step that has begun", () => {
-  const cases: [delayMs: number, steps: number][] = [[0, 0], [0.01, 1], [20, 1], [20.5, 2], [60, 3], [100, 5], [
-    294,
-    15,
-  ]];
+  const cases = [[0, 0], [0.01, 1], [20, 1], [20.5, 2], [60, 3], [100, 5], [294, 15]] as const;
   for (const [delayMs, steps] of cases) assert.equal(delayStepsOf(delayMs, 50), steps, `${delayMs} ms`);
   // 0.1 × 3 is more than 0.3.
   assert.equal(delayStepsOf(0.1 * 3 * 1000, 10), 3);
