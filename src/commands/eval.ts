@@ -4,7 +4,7 @@
  * @module
  */
 
-import { TransportError, UsageError } from "../errors.ts";
+import { TransportError } from "../errors.ts";
 import { compareModes, type EpisodeOutcome, keyOf, summarizeConditions } from "../measure/evaluation.ts";
 import {
   type EvaluatedMode,
@@ -30,7 +30,7 @@ import { EvalPool } from "./eval_pool.ts";
 import { printEvaluation } from "./eval_print.ts";
 import { findWays, type Way } from "./eval_ways.ts";
 import type { EvalSetup, PolicyFacts } from "./eval_worker.ts";
-import { sceneFolderOf } from "./scenes.ts";
+import { checkScene, sceneFolderOf, USUAL_SCENE } from "./scenes.ts";
 import { withoutSecrets } from "./secrets.ts";
 import { createProgress } from "./terminal.ts";
 
@@ -69,7 +69,7 @@ export const evaluate = defineCommand({
     const options = completed(typed);
     const { signal, env, terminal, version } = context;
     const delaysMs = delaysOf(options);
-    const scene = options.scene ?? "builtin";
+    const scene = options.scene ?? USUAL_SCENE;
     const sceneFolder = sceneFolderOf({ scene, sceneDir: options.sceneDir }, env);
     if (options.out !== undefined && !options.force) await refuseExisting(options.out);
     await using found = await findWays(options, context);
@@ -92,7 +92,7 @@ export const evaluate = defineCommand({
     using pool = new EvalPool(setup, Math.min(threads, jobs.length));
     const facts = await pool.open(signal);
     const modes = found.ways.map((way, i) => describeMode(way, facts[i]!));
-    const warnings = [...checkScene(facts, scene, options), ...findPolicyWarnings(modes)];
+    const warnings = [...checkScene(options.scene, facts), ...findPolicyWarnings(modes)];
     const command = ["eval", ...withoutSecrets(context.argv)];
     using journal = await openEvalJournal(options.out, {
       command,
@@ -132,25 +132,6 @@ export const evaluate = defineCommand({
     return signal.aborted || failed.length > 0 || outcomes.some(({ error }) => error !== undefined) ? 1 : 0;
   },
 });
-
-/**
- * A model may tell in its metadata which scenes it was trained on.
- *
- * @returns a warning where it knows another one. @throws {UsageError} where it does, and the scene was not typed.
- */
-function checkScene(facts: readonly PolicyFacts[], scene: string, options: CompleteOptions): string[] {
-  return facts.flatMap(({ mode, policy, metadata: { scenes } }) => {
-    if (!Array.isArray(scenes) || scenes.includes(scene)) return [];
-    const known = scenes.join(", ");
-    if (options.scene === undefined) {
-      throw new UsageError(
-        `Cannot evaluate ${policy} in the scene ${scene} unasked: it was trained on pictures of ${known}; ` +
-          `add --scene ${scenes[0] ?? scene}, or --scene ${scene} to see how it does there`,
-      );
-    }
-    return [`${mode}: ${policy} was trained on pictures of ${known}, and is evaluated in the scene ${scene}`];
-  });
-}
 
 /** A foreign server does not tell its policy's name, and its URL says nothing about it. */
 function findPolicyWarnings(modes: readonly EvaluatedMode[]): string[] {

@@ -5,16 +5,12 @@
  */
 
 import { UsageError } from "../errors.ts";
-import { ROBOTS } from "../robot/mod.ts";
-import { WHILE_WAITING } from "../rollout/chunking.ts";
-import { SCENE_NAMES } from "../sim/mod.ts";
-import { TRANSPORT_NAMES } from "../transport/mod.ts";
 import type { Metadata } from "../types.ts";
-import { CONGESTION_OPTION, TRUST_OPTIONS } from "./connect.ts";
+import { ACTING_POLICY_OPTIONS, checkObserved, EPISODE_OPTIONS } from "./episode_options.ts";
 import { parseDelays } from "./eval_plan.ts";
 import { COMMON_OPTIONS, type OptionTable, type OptionValues } from "./options.ts";
-import { POLICY_OPTIONS } from "./policies.ts";
-import { SCENE_OPTIONS } from "./scenes.ts";
+import { SCENE_OPTIONS, TYPED_SCENE_OPTION } from "./scenes.ts";
+import { refuseOwnPolicy, SERVER_OPTIONS } from "./server_options.ts";
 
 export const EVAL_OPTIONS = {
   "mode": {
@@ -24,41 +20,14 @@ export const EVAL_OPTIONS = {
     help: "local: the policy runs here, beside the world; remote: behind --url; compare: both, on the same seeds " +
       "[remote with --url, else local]",
   },
+  ...SERVER_OPTIONS,
   "url": {
-    kind: "string",
-    metavar: "[NAME=]URL",
-    multiple: true,
-    group: "Where",
+    ...SERVER_OPTIONS.url,
     help: "Server to evaluate, and what to call it in the results; compare without one opens a server here",
   },
   "transport": {
-    kind: "choice",
-    choices: [...TRANSPORT_NAMES, "all"],
-    group: "Where",
+    ...SERVER_OPTIONS.transport,
     help: "How to reach it, each way a mode of its own [the URL's scheme; all where a server is opened here]",
-  },
-  "openpi": { kind: "flag", group: "Where", requires: ["url"], help: "The URLs are servers of openpi's own protocol" },
-  "token": { kind: "string", env: "PI0_TOKEN", group: "Where", help: "The servers' token" },
-  ...TRUST_OPTIONS,
-  "congestion": { ...CONGESTION_OPTION, group: "Where" },
-  "no-warm": { kind: "flag", group: "Where", help: "Do not open the connections' windows after connecting" },
-  "timeout-ms": {
-    kind: "integer",
-    min: 1,
-    max: 3_600_000,
-    default: 30_000,
-    metavar: "MS",
-    group: "Where",
-    help: "For each request, a lost connection's replacement included",
-  },
-  "connect-timeout-ms": {
-    kind: "integer",
-    min: 1,
-    max: 3_600_000,
-    default: 5000,
-    metavar: "MS",
-    group: "Where",
-    help: "For each connection",
   },
   "episodes": {
     kind: "integer",
@@ -70,22 +39,12 @@ export const EVAL_OPTIONS = {
     help: "Episodes of each mode, task and delay",
   },
   "seed": {
-    kind: "integer",
-    min: 0,
-    max: 2 ** 32 - 1,
-    default: 0,
+    ...EPISODE_OPTIONS.seed,
     group: "How much",
     help: "Decides the episodes: number i is reset with the i-th of numpy's default_rng(SEED).integers(2**32 - 1), " +
       "as openpi does",
   },
-  "max-steps": {
-    kind: "integer",
-    min: 1,
-    max: 100_000,
-    default: 400,
-    group: "How much",
-    help: "Length of an episode without a success, at 50 steps per second",
-  },
+  "max-steps": { ...EPISODE_OPTIONS["max-steps"], group: "How much" },
   "workers": {
     kind: "integer",
     min: 1,
@@ -94,22 +53,10 @@ export const EVAL_OPTIONS = {
     help: "Episodes played at once, each in a thread with its own world and policy or connection; the results do not " +
       "depend on it in fast pace [the machine's cores; 1 in real pace]",
   },
-  "task": { ...SCENE_OPTIONS.task, multiple: true, default: ["transfer_cube"], group: "World" },
-  "scene": {
-    kind: "choice",
-    choices: SCENE_NAMES,
-    group: "World",
-    help: "Looks of the world: pi0's own, or gym-aloha's official ones (see pi0 assets) [builtin]",
-  },
+  "task": { ...SCENE_OPTIONS.task, multiple: true, default: ["transfer_cube"] },
+  "scene": TYPED_SCENE_OPTION,
   "scene-dir": SCENE_OPTIONS["scene-dir"],
-  "observe": {
-    kind: "string",
-    metavar: "NAME",
-    multiple: true,
-    default: ["cam_high"],
-    group: "World",
-    help: "What the policy sees, 224 × 224: cam_high (the top camera), cam_low, cam_left_wrist, cam_right_wrist",
-  },
+  "observe": EPISODE_OPTIONS.observe,
   "pace": {
     kind: "choice",
     choices: ["fast", "real"],
@@ -133,22 +80,8 @@ export const EVAL_OPTIONS = {
     conflicts: ["delay-ms"],
     help: "Evaluate with each of these delays: success versus latency, such as 0,100,200,400,800",
   },
-  "while-waiting": {
-    kind: "choice",
-    choices: WHILE_WAITING,
-    default: "hold",
-    group: "Time",
-    help: "hold: repeat the last action until the answer is here; continue: go on with the old chunk, and enter the " +
-      "new one at the present step. The world goes on in both",
-  },
-  "replan-steps": {
-    kind: "integer",
-    min: 1,
-    max: 1000,
-    default: 10,
-    group: "Time",
-    help: "Actions executed before the policy is asked again",
-  },
+  "while-waiting": EPISODE_OPTIONS["while-waiting"],
+  "replan-steps": EPISODE_OPTIONS["replan-steps"],
   "out": {
     kind: "string",
     metavar: "FILE",
@@ -170,8 +103,7 @@ export const EVAL_OPTIONS = {
     group: "Results",
     help: "Exit with 1 where a line of the table has a lower success rate, such as 0.9",
   },
-  ...POLICY_OPTIONS,
-  "policy": { ...POLICY_OPTIONS.policy, default: "expert" },
+  ...ACTING_POLICY_OPTIONS,
   ...COMMON_OPTIONS,
 } as const satisfies OptionTable;
 
@@ -193,14 +125,8 @@ export function completed(options: EvalOptions): CompleteOptions {
   if (mode === "local" && options.transport !== undefined) {
     throw new UsageError("Cannot use --transport with --mode local: add --mode compare, or a --url");
   }
-  const own = options.actionHorizon !== undefined || options.actionDim !== undefined ||
-    options.nullDelayMs > 0 || options.nullJitterMs > 0 || options.nullBusy;
-  if (mode === "remote" && (own || options.policy !== EVAL_OPTIONS.policy.default)) {
-    throw new UsageError("Cannot choose the policy of a far server: give its options to pi0 serve there");
-  }
-  const known = ROBOTS.aloha.cameras.map(({ name }) => name);
-  const stray = options.observe.find((name) => !known.includes(name));
-  if (stray !== undefined) throw new UsageError(`Cannot use --observe ${stray}: aloha sends ${known.join(", ")}`);
+  if (mode === "remote") refuseOwnPolicy(options);
+  checkObserved(options.observe);
   if (!options.observe.includes("cam_high")) {
     throw new UsageError("Cannot evaluate without the camera cam_high: add --observe cam_high");
   }

@@ -18,7 +18,7 @@ import { checkLiveOptions, RECORD_OPTIONS, type RecordOptions, videoSizeOf } fro
 import { type NamedEpisode, readSource } from "./record_source.ts";
 import { titleOf, trackOf } from "./record_track.ts";
 import { recordComparison, recordVideo, type StagedTrack } from "./record_video.ts";
-import { checkCamera, sceneFolderOf } from "./scenes.ts";
+import { checkCamera, checkScene, sceneFolderOf, USUAL_SCENE } from "./scenes.ts";
 import { createProgress, type Progress } from "./terminal.ts";
 
 /** File systems take names of 255 bytes. */
@@ -100,6 +100,7 @@ interface Made {
   /** What tells the comparison from others, for its file's name. */
   readonly compared: string;
   readonly results?: BenchResults;
+  readonly warnings: readonly string[];
   /** What is written already. */
   readonly files: readonly string[];
 }
@@ -123,6 +124,7 @@ async function readSaved({ from }: RecordOptions): Promise<Made> {
     episodes,
     compared: names.join("_vs_"),
     files: [],
+    warnings: [],
     ...(benches[0] === undefined ? {} : { results: benches[0] }),
   };
 }
@@ -136,8 +138,9 @@ async function makeLive(
 ): Promise<Made> {
   checkLiveOptions(options);
   const { env, signal, version } = context;
-  const { task, scene, seed, out } = options;
-  const sceneFolder = sceneFolderOf(options, env);
+  const { task, seed, out } = options;
+  const scene = options.scene ?? USUAL_SCENE;
+  const sceneFolder = sceneFolderOf({ scene, sceneDir: options.sceneDir }, env);
   const world = { task, scene, sceneFolder, maxSteps: options.maxSteps, observed: options.observe };
   // Before anything is played: a wrong camera shall not cost minutes.
   using environment = await openEnvironment(world);
@@ -145,11 +148,8 @@ async function makeLive(
   const found = await findWays({ ...options, mode: "compare" }, context);
   stack.use(found);
   const ways = options.skipLocal ? found.ways.filter(({ mode }) => mode !== LOCAL) : found.ways;
-  await makeFolder(out, { overwrite: options.force });
   const kept = `${out}/episodes`;
-  await makeFolder(kept, { overwrite: true });
-  const records = await Deno.makeTempDir({ dir: out, prefix: ".playing-" });
-  stack.defer(() => Deno.remove(records, { recursive: true }));
+  const records = `${out}/.playing-${crypto.randomUUID()}`;
   const { url: _, transport: __, ...plain } = options;
   using pool = new EvalPool({
     ways,
@@ -165,6 +165,12 @@ async function makeLive(
   }, 1);
   progress.start(ways.length, "play");
   const facts = await pool.open(signal);
+  const warnings = checkScene(options.scene, facts);
+  // Not before: what is refused until here leaves no folder that would be in the way of the next try.
+  await makeFolder(out, { overwrite: options.force });
+  await makeFolder(kept, { overwrite: true });
+  await Deno.mkdir(records);
+  stack.defer(() => Deno.remove(records, { recursive: true }));
   const label = options.label ?? labelOf(ways, facts.map(({ policy }) => policy));
   const onPlayed = (played: number, mode: string) => progress.advance(played, mode);
   const parts = { pool, ways, task, seed, records, kept, label, showLabel: options.label !== undefined };
@@ -179,7 +185,7 @@ async function makeLive(
   });
   progress.end();
   const compared = [label, ...ways.map(({ mode }) => mode)].join("_");
-  return { episodes, compared, results, files: episodes.map(({ name }) => `${kept}/${name}.json`) };
+  return { episodes, compared, results, warnings, files: episodes.map(({ name }) => `${kept}/${name}.json`) };
 }
 
 /** The policy's name, as far as it can be part of a file's name. */
@@ -218,7 +224,7 @@ async function stageAll(
 }
 
 function report(
-  { episodes, results }: Made,
+  { episodes, results, warnings }: Made,
   files: readonly string[],
   options: RecordOptions,
   context: CommandContext,
@@ -235,9 +241,10 @@ function report(
       reward: Math.max(0, ...steps.map(({ reward }) => reward)),
       ...(error === undefined ? {} : { error }),
     }));
-    terminal.stdout(`${JSON.stringify({ out: options.out, files, episodes: played })}\n`);
+    terminal.stdout(`${JSON.stringify({ out: options.out, files, episodes: played, warnings })}\n`);
     return;
   }
+  for (const warning of warnings) terminal.stderr(`pi0: ${warning}\n`);
   for (const { mode, episode, error } of episodes) {
     const reward = Math.max(0, ...episode.steps.map((step) => step.reward));
     const { steps, requests } = episode;

@@ -5,14 +5,11 @@
  */
 
 import { UsageError } from "../errors.ts";
-import { ROBOTS } from "../robot/mod.ts";
-import { WHILE_WAITING } from "../rollout/chunking.ts";
-import { TRANSPORT_NAMES } from "../transport/mod.ts";
 import type { PictureSize } from "../types.ts";
-import { CONGESTION_OPTION, TRUST_OPTIONS } from "./connect.ts";
+import { ACTING_POLICY_OPTIONS, checkObserved, EPISODE_OPTIONS } from "./episode_options.ts";
 import { COMMON_OPTIONS, type OptionTable, type OptionValues } from "./options.ts";
-import { POLICY_OPTIONS } from "./policies.ts";
-import { SCENE_OPTIONS, SIZE_OPTION, sizeOf } from "./scenes.ts";
+import { SCENE_OPTIONS, SIZE_OPTION, sizeOf, TYPED_SCENE_OPTION } from "./scenes.ts";
+import { refuseOwnPolicy, SERVER_OPTIONS } from "./server_options.ts";
 
 export const RECORD_OPTIONS = {
   "from": {
@@ -40,19 +37,6 @@ export const RECORD_OPTIONS = {
       "Play nothing, but show what is there: an episode of pi0 sim or pi0 eval --records, or results of pi0 bench " +
       "--out",
   },
-  "url": {
-    kind: "string",
-    metavar: "[NAME=]URL",
-    multiple: true,
-    group: "What",
-    help: "Server to record, and what to call it in names of files [a server is opened here]",
-  },
-  "transport": {
-    kind: "choice",
-    choices: [...TRANSPORT_NAMES, "all"],
-    group: "What",
-    help: "How to reach it, each way a video of its own [the URL's scheme; all where a server is opened here]",
-  },
   "skip-local": {
     kind: "flag",
     group: "What",
@@ -64,70 +48,18 @@ export const RECORD_OPTIONS = {
     group: "What",
     help: "What it runs on, for names of files and captions, such as h100 [the policy's name, in names of files]",
   },
-  "openpi": { kind: "flag", group: "What", requires: ["url"], help: "The URLs are servers of openpi's own protocol" },
-  "token": { kind: "string", env: "PI0_TOKEN", group: "What", help: "The servers' token" },
-  ...TRUST_OPTIONS,
-  "congestion": { ...CONGESTION_OPTION, group: "What" },
-  "no-warm": { kind: "flag", group: "What", help: "Do not open the connections' windows after connecting" },
-  "timeout-ms": {
-    kind: "integer",
-    min: 1,
-    max: 3_600_000,
-    default: 30_000,
-    metavar: "MS",
-    group: "What",
-    help: "For each request, a lost connection's replacement included",
+  ...SERVER_OPTIONS,
+  "url": {
+    ...SERVER_OPTIONS.url,
+    help: "Server to record, and what to call it in names of files [a server is opened here]",
   },
-  "connect-timeout-ms": {
-    kind: "integer",
-    min: 1,
-    max: 3_600_000,
-    default: 5000,
-    metavar: "MS",
-    group: "What",
-    help: "For each connection",
+  "transport": {
+    ...SERVER_OPTIONS.transport,
+    help: "How to reach it, each way a video of its own [the URL's scheme; all where a server is opened here]",
   },
   ...SCENE_OPTIONS,
-  "seed": {
-    kind: "integer",
-    min: 0,
-    max: 2 ** 32 - 1,
-    default: 0,
-    group: "World",
-    help: "Decides where the objects lie",
-  },
-  "max-steps": {
-    kind: "integer",
-    min: 1,
-    max: 100_000,
-    default: 400,
-    group: "World",
-    help: "Length of an episode without a success, at 50 steps per second",
-  },
-  "observe": {
-    kind: "string",
-    metavar: "NAME",
-    multiple: true,
-    default: ["cam_high"],
-    group: "World",
-    help: "What the policy sees, 224 × 224: cam_high (the top camera), cam_low, cam_left_wrist, cam_right_wrist",
-  },
-  "while-waiting": {
-    kind: "choice",
-    choices: WHILE_WAITING,
-    default: "hold",
-    group: "Time",
-    help: "hold: repeat the last action until the answer is here; continue: go on with the old chunk, and enter the " +
-      "new one at the present step. The world goes on in both",
-  },
-  "replan-steps": {
-    kind: "integer",
-    min: 1,
-    max: 1000,
-    default: 10,
-    group: "Time",
-    help: "Actions executed before the policy is asked again",
-  },
+  "scene": TYPED_SCENE_OPTION,
+  ...EPISODE_OPTIONS,
   "camera": {
     kind: "string",
     metavar: "NAME",
@@ -146,8 +78,7 @@ export const RECORD_OPTIONS = {
   },
   "out": { kind: "string", metavar: "DIR", default: "record", group: "Results", help: "Folder for everything written" },
   "force": { kind: "flag", group: "Results", help: "Write into a folder that holds files already" },
-  ...POLICY_OPTIONS,
-  "policy": { ...POLICY_OPTIONS.policy, default: "expert" },
+  ...ACTING_POLICY_OPTIONS,
   ...COMMON_OPTIONS,
 } as const satisfies OptionTable;
 
@@ -166,16 +97,10 @@ export function videoSizeOf(text: string): PictureSize {
 
 /** @throws {UsageError} where options contradict each other, or cannot be part of a file's name. */
 export function checkLiveOptions(options: RecordOptions): void {
-  const { url, skipLocal, policy, label, observe } = options;
-  const own = options.actionHorizon !== undefined || options.actionDim !== undefined ||
-    options.nullDelayMs > 0 || options.nullJitterMs > 0 || options.nullBusy;
-  if (skipLocal && url.length > 0 && (own || policy !== RECORD_OPTIONS.policy.default)) {
-    throw new UsageError("Cannot choose the policy of a far server: give its options to pi0 serve there");
-  }
+  const { url, skipLocal, label, observe } = options;
+  if (skipLocal && url.length > 0) refuseOwnPolicy(options);
   if (label !== undefined && !/^[\w.-]+$/.test(label)) {
     throw new UsageError(`Cannot use --label ${label}: labels are letters, digits, dots, - and _`);
   }
-  const known = ROBOTS.aloha.cameras.map(({ name }) => name);
-  const stray = observe.find((name) => !known.includes(name));
-  if (stray !== undefined) throw new UsageError(`Cannot use --observe ${stray}: aloha sends ${known.join(", ")}`);
+  checkObserved(observe);
 }

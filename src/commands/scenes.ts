@@ -1,26 +1,24 @@
 /**
- * The options of every command that opens a simulated world.
+ * The options of every command that opens a simulated world, and what follows from them.
  *
  * @module
  */
 
 import { UsageError } from "../errors.ts";
 import { SCENE_NAMES, type SceneName, TASK_NAMES } from "../sim/mod.ts";
-import type { PictureSize } from "../types.ts";
+import type { Metadata, PictureSize } from "../types.ts";
 import { gymAlohaFolder } from "./data_folder.ts";
 import type { OptionTable } from "./options.ts";
 
 const GROUP = "World";
+const SCENE_HELP = "Looks of the world: pi0's own, or gym-aloha's official ones (see pi0 assets)";
+
+/** The scene where none is typed. */
+export const USUAL_SCENE: SceneName = "builtin";
 
 export const SCENE_OPTIONS = {
   "task": { kind: "choice", choices: TASK_NAMES, default: "transfer_cube", group: GROUP, help: "What to do" },
-  "scene": {
-    kind: "choice",
-    choices: SCENE_NAMES,
-    default: "builtin",
-    group: GROUP,
-    help: "Looks of the world: pi0's own, or gym-aloha's official ones (see pi0 assets)",
-  },
+  "scene": { kind: "choice", choices: SCENE_NAMES, default: USUAL_SCENE, group: GROUP, help: SCENE_HELP },
   "scene-dir": {
     kind: "string",
     metavar: "DIR",
@@ -28,6 +26,43 @@ export const SCENE_OPTIONS = {
     help: "Folder of gym-aloha's XML and STL files [where pi0 assets installs them]",
   },
 } as const satisfies OptionTable;
+
+/** `--scene` without a default, for commands that ask whether it was typed: see {@linkcode checkScene}. */
+export const TYPED_SCENE_OPTION = {
+  kind: "choice",
+  choices: SCENE_NAMES,
+  group: GROUP,
+  help: `${SCENE_HELP} [${USUAL_SCENE}]`,
+} as const;
+
+/** What a policy says of itself, and what the way to it is called. */
+export interface TrainedPolicy {
+  readonly mode: string;
+  readonly policy: string;
+  readonly metadata: Metadata;
+}
+
+/**
+ * A model may tell in its metadata which scenes it was trained on. Playing in another one has to be asked for.
+ *
+ * @param typed what `--scene` says; undefined where it was not given.
+ * @returns warnings: which policies know other scenes.
+ * @throws {UsageError} where one does, and the scene was not typed.
+ */
+export function checkScene(typed: SceneName | undefined, policies: readonly TrainedPolicy[]): string[] {
+  const scene = typed ?? USUAL_SCENE;
+  return policies.flatMap(({ mode, policy, metadata: { scenes } }) => {
+    if (!Array.isArray(scenes) || scenes.includes(scene)) return [];
+    const known = scenes.join(", ");
+    if (typed === undefined) {
+      throw new UsageError(
+        `Cannot play ${policy} in the scene ${scene} unasked: it was trained on pictures of ${known}; ` +
+          `add --scene ${scenes[0] ?? scene}, or --scene ${scene} to see how it does there`,
+      );
+    }
+    return [`${mode}: ${policy} was trained on pictures of ${known}, and plays in the scene ${scene}`];
+  });
+}
 
 /** Where the files of a scene lie. @throws {UsageError} where a folder is given to a scene that needs none. */
 export function sceneFolderOf(

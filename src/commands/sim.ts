@@ -7,6 +7,7 @@
 import { sleep } from "../clock.ts";
 import { SimulationError, UsageError } from "../errors.ts";
 import { encodePng } from "../image.ts";
+import { RemotePolicy } from "../policy/remote.ts";
 import { contactSheet, thumbnail, type Tile } from "../report/contact_sheet.ts";
 import { makeFolder, writeWhole } from "../report/file.ts";
 import { ROBOTS } from "../robot/mod.ts";
@@ -15,9 +16,10 @@ import { openEnvironment } from "../sim/mod.ts";
 import type { Environment, PictureSize } from "../types.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { writeEpisode } from "./episode_file.ts";
+import { ACTING_POLICY_OPTIONS, EPISODE_OPTIONS } from "./episode_options.ts";
 import { readTrust, TRUST_OPTIONS } from "./connect.ts";
 import { COMMON_OPTIONS, type OptionTable, type OptionValues } from "./options.ts";
-import { createPolicy, POLICY_OPTIONS } from "./policies.ts";
+import { createPolicy } from "./policies.ts";
 import { checkCamera, SCENE_OPTIONS, sceneFolderOf, SIZE_OPTION, sizeOf } from "./scenes.ts";
 import { createProgress } from "./terminal.ts";
 
@@ -33,22 +35,8 @@ const OPTIONS = {
   "out": { kind: "string", metavar: "DIR", default: "sim", group: "Results", help: "Folder for everything written" },
   "force": { kind: "flag", group: "Results", help: "Write into a folder that holds files already" },
   ...SCENE_OPTIONS,
-  "seed": {
-    kind: "integer",
-    min: 0,
-    max: 2 ** 32 - 1,
-    default: 0,
-    group: "World",
-    help: "Decides where the objects lie",
-  },
-  "max-steps": {
-    kind: "integer",
-    min: 1,
-    max: 100_000,
-    default: 400,
-    group: "World",
-    help: "Length of the episode, at 50 steps per second",
-  },
+  "seed": EPISODE_OPTIONS.seed,
+  "max-steps": { ...EPISODE_OPTIONS["max-steps"], help: "Length of the episode, at 50 steps per second" },
   "stop-at-success": { kind: "flag", group: "World", help: "End with the first success, as gym-aloha does" },
   "camera": {
     kind: "string",
@@ -60,21 +48,10 @@ const OPTIONS = {
   },
   "every": { kind: "integer", min: 1, max: 100_000, default: 10, group: "Pictures", help: "Steps between pictures" },
   "size": SIZE_OPTION,
-  ...POLICY_OPTIONS,
-  "policy": { ...POLICY_OPTIONS.policy, default: "expert" },
-  "replan-steps": {
-    kind: "integer",
-    min: 1,
-    max: 1000,
-    default: 10,
-    group: "Policy",
-    help: "Actions executed before the policy is asked again",
-  },
+  ...ACTING_POLICY_OPTIONS,
+  "replan-steps": { ...EPISODE_OPTIONS["replan-steps"], group: "Policy" },
   "observe": {
-    kind: "string",
-    metavar: "NAME",
-    multiple: true,
-    default: ["cam_high"],
+    ...EPISODE_OPTIONS.observe,
     group: "Policy",
     help: "What the policy sees, 224 × 224: cam_high (the top camera), cam_left_wrist, cam_right_wrist, angle, …",
   },
@@ -93,7 +70,8 @@ export const sim = defineCommand({
     "Two arms at a table, in MuJoCo, step for step as in gym-aloha. In transfer_cube the right hand gives a cube to the " +
     "left one; in insertion a peg goes into a socket. The reward counts the stages up to 4, success.\n\n" +
     "--out gets frames (CAMERA_STEP.png), contact_sheet.png and episode.json: for each step the action, agent_pos " +
-    "(what the robot feels), qpos, qvel and reward. --policy replay:FILE repeats the actions of such a file.\n\n" +
+    "(what the robot feels), qpos, qvel and reward. --policy replay:FILE repeats the actions of such a file. " +
+    "Ctrl-C keeps what was played so far.\n\n" +
     "pi0 sim render draws joint states of your own.",
   options: OPTIONS,
   examples: [
@@ -115,18 +93,13 @@ export const sim = defineCommand({
     const { clock, signal, env, terminal } = context;
     const size = sizeOf(options.size);
     const sceneFolder = sceneFolderOf(options, env);
-    checkObserved(options);
-    let lastError = "";
-    const onRetry = ({ message }: Error) => {
-      if (!options.quiet && message !== lastError) terminal.stderr(`pi0: waiting for the policy: ${message}\n`);
-      lastError = message;
-    };
+    checkSent(options);
     const policy = await createPolicy({
       profile: ROBOTS.aloha,
       clock,
       options,
       upstream: { token: options.token, trust: await readTrust(options), openpi: options.openpi, warm: true },
-      onRetry,
+      onRetry: () => undefined,
       env,
       progress: createProgress(terminal, clock, options),
       log: (line) => options.quiet ? undefined : terminal.stderr(`pi0: ${line}\n`),
@@ -140,7 +113,11 @@ export const sim = defineCommand({
       observed: options.observe,
     });
     for (const camera of options.camera) checkCamera(camera, environment.cameras);
+    // Once and at once: a server that is not there is told to the user, not waited for.
+    if (policy instanceof RemotePolicy) await policy.open(signal, 0);
     await policy.warmUp(signal);
+    signal.throwIfAborted();
+    const broken = breakOffAt(signal);
     await makeFolder(options.out, { overwrite: options.force });
 
     const pictures = new Pictures(environment, options, size);
@@ -155,11 +132,11 @@ export const sim = defineCommand({
         replanSteps: options.replanSteps,
         stopAtSuccess: options.stopAtSuccess,
         clock,
-        signal,
+        signal: broken,
         onStep: async (step) => {
           await pictures.take(step);
           progress.advance(step, `reward ${environment.reward}`);
-          if (step % STEPS_PER_PAUSE === 0) await sleep(clock, 0, signal);
+          if (step % STEPS_PER_PAUSE === 0) await sleep(clock, 0);
         },
       });
     } finally {
@@ -169,13 +146,22 @@ export const sim = defineCommand({
     const versions = { pi0: context.version, deno: Deno.version.deno, physics: environment.engine };
     await writeEpisode(`${options.out}/episode.json`, episode, versions);
     report(episode, pictures.count, options, context);
-    if (episode.error !== undefined) throw new SimulationError(`The episode broke off: ${episode.error}`);
-    return 0;
+    if (episode.error === undefined) return 0;
+    signal.throwIfAborted();
+    throw new SimulationError(`The episode broke off: ${episode.error}`);
   },
 });
 
+/** Ctrl-C as what an episode breaks off with: what was played is kept, where the signal's own reason would lose it. */
+function breakOffAt(signal: AbortSignal): AbortSignal {
+  const broken = new AbortController();
+  const breakOff = () => broken.abort(new SimulationError(signal.reason.message));
+  signal.addEventListener("abort", breakOff, { once: true });
+  return broken.signal;
+}
+
 /** @throws {UsageError} where a far policy shall see a camera that messages have no place for. */
-function checkObserved({ policy, observe }: SimOptions): void {
+function checkSent({ policy, observe }: SimOptions): void {
   const known = ROBOTS.aloha.cameras.map(({ name }) => name);
   const stray = observe.find((name) => !known.includes(name));
   if (stray === undefined || !policy.includes("://")) return;
@@ -219,7 +205,7 @@ class Pictures {
   }
 
   async writeSheet(): Promise<void> {
-    const sheet = contactSheet([...this.#tiles.values()].flat(), SHEET_COLUMNS);
+    const sheet = contactSheet([...this.#tiles.values()], SHEET_COLUMNS);
     await writeWhole(`${this.#options.out}/contact_sheet.png`, encodePng(sheet), "the contact sheet");
   }
 }

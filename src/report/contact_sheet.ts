@@ -39,31 +39,35 @@ export function thumbnail(image: Image, sidePx: number): Image {
 }
 
 /**
- * Puts pictures of one size in rows.
+ * Puts pictures of one size in rows. Each group begins with a new row.
  *
+ * @param columns pictures in a row, at most.
  * @throws {RangeError} where there is none, or sizes differ.
  */
-export function contactSheet(tiles: readonly Tile[], columns: number): Image {
-  const [first] = tiles;
+export function contactSheet(groups: readonly (readonly Tile[])[], columns: number): Image {
+  const [first] = groups.flat();
   if (first === undefined) throw new RangeError("Cannot make a contact sheet of no pictures");
   const { width: tileWidth, height: tileHeight } = first.image;
-  const across = Math.min(columns, tiles.length);
-  const rows = Math.ceil(tiles.length / across);
+  const across = Math.min(columns, Math.max(...groups.map(({ length }) => length)));
+  const rows = groups.flatMap((group) =>
+    Array.from({ length: Math.ceil(group.length / across) }, (_, i) => group.slice(i * across, (i + 1) * across))
+  );
   const width = across * (tileWidth + GAP_PX) + GAP_PX;
-  const height = rows * (tileHeight + GAP_PX) + GAP_PX;
+  const height = rows.length * (tileHeight + GAP_PX) + GAP_PX;
   const data = new Uint8Array(3 * width * height).fill(GREY);
-  tiles.forEach(({ image, number }, i) => {
+  const place = ({ image, number }: Tile, row: number, column: number) => {
     if (image.width !== tileWidth || image.height !== tileHeight || image.layout !== "hwc") {
       throw new RangeError(`Cannot put a picture of ${image.width}×${image.height} among ${tileWidth}×${tileHeight}`);
     }
-    const left = GAP_PX + (i % across) * (tileWidth + GAP_PX);
-    const top = GAP_PX + Math.floor(i / across) * (tileHeight + GAP_PX);
+    const left = GAP_PX + column * (tileWidth + GAP_PX);
+    const top = GAP_PX + row * (tileHeight + GAP_PX);
     for (let y = 0; y < tileHeight; y++) {
-      const row = image.data.subarray(3 * y * tileWidth, 3 * (y + 1) * tileWidth);
-      data.set(row, 3 * ((top + y) * width + left));
+      const line = image.data.subarray(3 * y * tileWidth, 3 * (y + 1) * tileWidth);
+      data.set(line, 3 * ((top + y) * width + left));
     }
     writeNumber(data, width, number, { left, top, right: left + tileWidth, bottom: top + tileHeight });
-  });
+  };
+  rows.forEach((tiles, row) => tiles.forEach((tile, column) => place(tile, row, column)));
   return { width, height, layout: "hwc", data };
 }
 

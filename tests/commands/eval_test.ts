@@ -5,76 +5,16 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { Ajv2020 } from "ajv";
-import { systemClock } from "../../src/clock.ts";
-import { runProgram } from "../../src/commands/mod.ts";
-import { UsageError } from "../../src/errors.ts";
 import type { EvaluationResults } from "../../src/report/evaluation.ts";
 import schema from "../../src/report/evaluation.schema.json" with { type: "json" };
 import { TRANSPORT_NAMES } from "../../src/transport/mod.ts";
-import { listenTcp } from "../../src/transport/tcp.ts";
-import { TinyPolicy, tinyService } from "../support/tiny.ts";
+import type { Outcome } from "../support/program.ts";
+import { inFolder, namesIn, runHere, serveTiny } from "../support/program_here.ts";
+import { TinyPolicy } from "../support/tiny.ts";
 
-interface Run {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-interface Around {
-  readonly signal?: AbortSignal;
-  /** Where set, stderr is a terminal, and this hears what is written there. */
-  readonly onStderr?: (text: string) => void;
-}
-
-async function run(argv: readonly string[], { signal, onStderr }: Around = {}): Promise<Run> {
-  let stdout = "";
-  let stderr = "";
-  const terminal = {
-    stdout: (text: string) => void (stdout += text),
-    stderr: (text: string) => {
-      stderr += text;
-      onStderr?.(text);
-    },
-    stdoutIsTerminal: false,
-    stderrIsTerminal: onStderr !== undefined,
-    color: false,
-    columns: 120,
-  };
-  // A data folder that is not there: nothing that is installed on this machine takes part.
-  const env = (name: string) => name === "PI0_HOME" ? "/nowhere" : undefined;
-  const world = { terminal, clock: systemClock, env, signal: signal ?? new AbortController().signal };
-  try {
-    return { code: await runProgram(["eval", ...argv], world), stdout, stderr };
-  } catch (error) {
-    assert.ok(error instanceof Error);
-    return { code: error instanceof UsageError ? 2 : 1, stdout, stderr: `${stderr}pi0: ${error.message}\n` };
-  }
-}
-
-/** Runs a test in a folder of its own. */
-async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
+const run: typeof runHere = (argv, around) => runHere(["eval", ...argv], around);
 
 const readResults = async (path: string) => JSON.parse(await Deno.readTextFile(path)) as EvaluationResults;
-
-/** A server over TCP with a policy that answers at once, or what a test makes of it. */
-async function withServer(policy: TinyPolicy, work: (url: string) => Promise<void>): Promise<void> {
-  const service = tinyService(policy, { clock: systemClock });
-  service.start();
-  const limits = { maxMessageBytes: 1_000_000, maxConnections: 8, messageMs: 5000, idleMs: 60_000 };
-  const listener = listenTcp(service, { hostname: "127.0.0.1", port: 0, clock: systemClock, limits });
-  try {
-    await work(`tcp://127.0.0.1:${listener.port}`);
-  } finally {
-    await listener.close(0);
-  }
-}
 
 /** Options of episodes that do not take long. */
 const SHORT = ["--max-steps", "25", "-n", "2", "--workers", "1", "--no-warm"];
@@ -159,7 +99,7 @@ Deno.test("pi0 eval --records writes episodes that can be replayed", async () =>
     const records = `${folder}/records`;
     const first = await run([...SHORT, "--delay-ms", "40", "--records", records, "--json"]);
     assert.equal(first.code, 0, first.stderr);
-    const names = (await Array.fromAsync(Deno.readDir(records))).map(({ name }) => name).toSorted();
+    const names = await namesIn(records);
     assert.deepEqual(names, [
       "local_transfer_cube_40ms_000_3653403230.json",
       "local_transfer_cube_40ms_001_2735729614.json",
@@ -172,7 +112,7 @@ Deno.test("pi0 eval --records writes episodes that can be replayed", async () =>
       [[0, 2], [12, 2], [24, undefined]],
     );
     const again = await run([...SHORT, "-q", "--policy", `replay:${records}/${names[0]}`, "--json"]);
-    const trajectory = ({ stdout }: Run) => (JSON.parse(stdout) as EvaluationResults).episodes[0]!.trajectory;
+    const trajectory = ({ stdout }: Outcome) => (JSON.parse(stdout) as EvaluationResults).episodes[0]!.trajectory;
     assert.equal(trajectory(again), trajectory(first));
     const refused = await run([...SHORT, "--records", records]);
     assert.match(refused.stderr, /it holds files already; choose another folder, or type --force/);
@@ -242,32 +182,31 @@ Deno.test("pi0 eval shows how many have succeeded while it plays", async () => {
 
 Deno.test("pi0 eval of a policy that was trained on other pictures wants --scene typed, and says so", async () => {
   const policy = Object.assign(new TinyPolicy(), { looks: false, metadata: { scenes: ["gym-aloha"] } });
-  await withServer(policy, async (url) => {
-    const unasked = await run(["--url", url, ...SHORT]);
-    assert.equal(unasked.code, 2);
-    assert.match(
-      unasked.stderr,
-      /in the scene builtin unasked: it was trained on pictures of gym-aloha; add --scene gym-aloha/,
-    );
-    assert.equal(policy.asked.length, 0, "nothing was played");
-    const typed = await run(["--url", url, ...SHORT, "--scene", "builtin", "--json"]);
-    assert.equal(typed.code, 0, typed.stderr);
-    assert.match(
-      (JSON.parse(typed.stdout) as EvaluationResults).warnings.join(),
-      /tcp: .*trained on pictures of gym-aloha/,
-    );
-  });
+  await using server = serveTiny(policy);
+  const unasked = await run(["--url", server.url, ...SHORT]);
+  assert.equal(unasked.code, 2);
+  assert.match(
+    unasked.stderr,
+    /in the scene builtin unasked: it was trained on pictures of gym-aloha; add --scene gym-aloha/,
+  );
+  assert.equal(policy.asked.length, 0, "nothing was played");
+  const typed = await run(["--url", server.url, ...SHORT, "--scene", "builtin", "--json"]);
+  assert.equal(typed.code, 0, typed.stderr);
+  assert.match(
+    (JSON.parse(typed.stdout) as EvaluationResults).warnings.join(),
+    /tcp: .*trained on pictures of gym-aloha/,
+  );
   const fitting = Object.assign(new TinyPolicy(), { looks: false, metadata: { scenes: ["gym-aloha", "builtin"] } });
-  await withServer(fitting, async (url) => assert.equal((await run(["--url", url, ...SHORT])).code, 0));
+  await using other = serveTiny(fitting);
+  assert.equal((await run(["--url", other.url, ...SHORT])).code, 0);
 });
 
 Deno.test("pi0 eval draws pictures for a policy that looks, and black ones for one that does not", async () => {
   for (const looks of [true, false]) {
     const policy = Object.assign(new TinyPolicy(), { looks });
-    await withServer(policy, async (url) => {
-      const { code, stderr } = await run(["--url", url, "--max-steps", "5", "-n", "1"]);
-      assert.equal(code, 0, stderr);
-    });
+    await using server = serveTiny(policy);
+    const { code, stderr } = await run(["--url", server.url, "--max-steps", "5", "-n", "1"]);
+    assert.equal(code, 0, stderr);
     const { images } = policy.asked[0]!.observation;
     assert.deepEqual([images.cam_high!.width, images.cam_high!.height], [224, 224]);
     assert.equal(images.cam_high!.data.some((value) => value > 0), looks);
@@ -277,30 +216,25 @@ Deno.test("pi0 eval draws pictures for a policy that looks, and black ones for o
 Deno.test("pi0 eval counts an episode in which the policy fails, and exits with 1", async () => {
   const policy = new TinyPolicy();
   policy.infer = () => Promise.reject(new Error("out of memory"));
-  await withServer(policy, async (url) => {
-    const { code, stdout, stderr } = await run(["--url", `box=${url}`, ...SHORT]);
-    assert.equal(code, 1);
-    assert.match(stdout, /errors\nbox +0\/2 .* 2\n/);
-    assert.match(stderr, /^pi0: box: an episode broke off: .*out of memory/m);
-  });
+  await using server = serveTiny(policy);
+  const { code, stdout, stderr } = await run(["--url", `box=${server.url}`, ...SHORT]);
+  assert.equal(code, 1);
+  assert.match(stdout, /errors\nbox +0\/2 .* 2\n/);
+  assert.match(stderr, /^pi0: box: an episode broke off: .*out of memory/m);
 });
 
 Deno.test("pi0 eval stops where a server is lost, and what was played is kept", async () => {
   await inFolder(async (folder) => {
     const policy = new TinyPolicy();
-    const service = tinyService(policy, { clock: systemClock });
-    service.start();
-    const limits = { maxMessageBytes: 1_000_000, maxConnections: 8, messageMs: 5000, idleMs: 60_000 };
-    const listener = listenTcp(service, { hostname: "127.0.0.1", port: 0, clock: systemClock, limits });
+    await using server = serveTiny(policy);
     const { infer } = policy;
     policy.infer = (observation, signal) => {
       // Chunks of three rows: the second episode begins with the tenth request.
-      if (policy.asked.length === 12) listener.close(0);
+      if (policy.asked.length === 12) server.close();
       return infer.call(policy, observation, signal);
     };
     const out = `${folder}/results.json`;
-    const url = `tcp://127.0.0.1:${listener.port}`;
-    const { code, stderr } = await run(["--url", url, ...SHORT, "--timeout-ms", "500", "--out", out]);
+    const { code, stderr } = await run(["--url", server.url, ...SHORT, "--timeout-ms", "500", "--out", out]);
     assert.equal(code, 1);
     assert.match(stderr, /^pi0: Cannot go on with tcp: .*\(1 of 2 episodes are played, and the same command goes on/m);
     assert.equal((await Deno.readTextFile(`${out}.partial.jsonl`)).trimEnd().split("\n").length, 2);
@@ -319,14 +253,14 @@ Deno.test("pi0 eval in real pace counts what was really waited for", async () =>
 });
 
 Deno.test("pi0 eval names modes apart, or asks for names", async () => {
-  await withServer(Object.assign(new TinyPolicy(), { looks: false }), async (url) => {
-    const twice = await run(["--url", url, "--url", url, ...SHORT]);
-    assert.deepEqual([twice.code, twice.stdout], [2, ""]);
-    assert.match(twice.stderr, /Cannot call two modes tcp: name the servers with --url NAME=URL/);
-    const named = await run(["--url", `near=${url}`, "--url", `far=${url}`, ...SHORT]);
-    assert.equal(named.code, 0, named.stderr);
-    assert.match(named.stdout, /^near and far +2 /m);
-    const different = await run(["--mode", "compare", "--url", url, ...SHORT]);
-    assert.match(different.stdout, /may be the policy and not the way \(local: expert, tcp: tiny \(c0c0c0c0\)\)/);
-  });
+  await using server = serveTiny(Object.assign(new TinyPolicy(), { looks: false }));
+  const { url } = server;
+  const twice = await run(["--url", url, "--url", url, ...SHORT]);
+  assert.deepEqual([twice.code, twice.stdout], [2, ""]);
+  assert.match(twice.stderr, /Cannot call two modes tcp: name the servers with --url NAME=URL/);
+  const named = await run(["--url", `near=${url}`, "--url", `far=${url}`, ...SHORT]);
+  assert.equal(named.code, 0, named.stderr);
+  assert.match(named.stdout, /^near and far +2 /m);
+  const different = await run(["--mode", "compare", "--url", url, ...SHORT]);
+  assert.match(different.stdout, /may be the policy and not the way \(local: expert, tcp: tiny \(c0c0c0c0\)\)/);
 });

@@ -3,43 +3,10 @@
  */
 
 import assert from "node:assert/strict";
-import { systemClock } from "../../src/clock.ts";
-import { runProgram } from "../../src/commands/mod.ts";
-import { UsageError } from "../../src/errors.ts";
 import { answeredSample, benchResults } from "../support/bench_results.ts";
 import { checkMp4 } from "../support/mp4_structure.ts";
-
-async function run(argv: readonly string[], signal = new AbortController().signal, onStderr?: (text: string) => void) {
-  let stdout = "";
-  let stderr = "";
-  const terminal = {
-    stdout: (text: string) => void (stdout += text),
-    stderr: (text: string) => {
-      stderr += text;
-      onStderr?.(text);
-    },
-    stdoutIsTerminal: false,
-    stderrIsTerminal: onStderr !== undefined,
-    color: false,
-    columns: 120,
-  };
-  const world = { terminal, clock: systemClock, env: () => undefined, signal };
-  try {
-    return { code: await runProgram(argv, world), stdout, stderr };
-  } catch (error) {
-    assert.ok(error instanceof Error);
-    return { code: error instanceof UsageError ? 2 : 1, stdout, stderr: `${stderr}pi0: ${error.message}\n` };
-  }
-}
-
-async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
+import { deadUrl, inFolder, namesIn, runHere as run, serveTiny } from "../support/program_here.ts";
+import { TinyPolicy } from "../support/tiny.ts";
 
 /** All files below a folder, sorted. */
 async function filesIn(folder: string): Promise<string[]> {
@@ -148,13 +115,51 @@ Deno.test("pi0 record stops at Ctrl-C and leaves no half-made file", async () =>
   await inFolder(async (folder) => {
     const stop = new AbortController();
     const onStderr = (text: string) => text.includes(".mp4") && stop.abort(new Error("Stopped by SIGINT"));
-    const { code, stderr } = await run([...LIVE, "--out", `${folder}/out`], stop.signal, onStderr);
+    const { code, stderr } = await run([...LIVE, "--out", `${folder}/out`], { signal: stop.signal, onStderr });
     assert.equal(code, 1);
     assert.match(stderr, /pi0: Stopped by SIGINT\n$/);
     assert.deepEqual(await filesIn(`${folder}/out`), [
       "episodes/local_expert.json",
       "episodes/remote_expert_tcp.json",
     ]);
+  });
+});
+
+Deno.test("pi0 record that is stopped while it plays keeps the episodes that are whole, and nothing else", async () => {
+  await inFolder(async (folder) => {
+    const stop = new AbortController();
+    const policy = Object.assign(new TinyPolicy(), { looks: false });
+    const infer = policy.infer.bind(policy);
+    policy.infer = (observation, signal) => {
+      stop.abort(new Error("Stopped by SIGINT"));
+      return infer(observation, signal);
+    };
+    await using server = serveTiny(policy);
+    const argv = ["record", "--url", server.url, "--max-steps", "6", "--no-warm", ...SMALL];
+    const { code, stderr } = await run([...argv, "--out", `${folder}/out`], { signal: stop.signal });
+    assert.deepEqual([code, stderr], [1, "pi0: Stopped by SIGINT\n"]);
+    assert.deepEqual(await namesIn(`${folder}/out`), ["episodes"]);
+    assert.deepEqual(await namesIn(`${folder}/out/episodes`), ["local_expert.json"]);
+  });
+});
+
+Deno.test("pi0 record of a policy that was trained on other pictures wants --scene typed, and says so", async () => {
+  await inFolder(async (folder) => {
+    const policy = Object.assign(new TinyPolicy(), { looks: false, metadata: { scenes: ["gym-aloha"] } });
+    await using server = serveTiny(policy);
+    const far = ["record", "--url", server.url, "--skip-local", "--max-steps", "6", "--no-warm", ...SMALL];
+    const argv = [...far, "--out", `${folder}/out`];
+    const unasked = await run(argv);
+    assert.equal(unasked.code, 2);
+    assert.match(
+      unasked.stderr,
+      /^pi0: Cannot play tcp:\/\/\S+ in the scene builtin unasked: .*pictures of gym-aloha; add --scene gym-aloha/,
+    );
+    assert.equal(policy.asked.length, 0, "nothing was played");
+    assert.deepEqual(await namesIn(folder), [], "the same command with --scene finds no folder that is in the way");
+    const typed = await run([...argv, "--scene", "builtin"]);
+    assert.equal(typed.code, 0, typed.stderr);
+    assert.match(typed.stderr, /^pi0: tcp: .*trained on pictures of gym-aloha, and plays in the scene builtin\n/);
   });
 });
 
@@ -188,9 +193,9 @@ Deno.test("pi0 record says in one line that a folder cannot be written, and that
     const { code, stderr } = await run([...LIVE, "--out", `${folder}/file`]);
     assert.equal(code, 1);
     assert.match(stderr, /^pi0: Cannot write to the folder ".*file": a file of that name is in the way\n$/);
-    const away = await run(["record", "--url", "tcp://127.0.0.1:1", "--out", `${folder}/out`]);
+    const away = await run(["record", "--url", deadUrl(), "--out", `${folder}/out`]);
     assert.equal(away.code, 1);
-    assert.match(away.stderr, /^pi0: Cannot [^\n]*127\.0\.0\.1:1[^\n]*\n$/);
+    assert.match(away.stderr, /^pi0: Cannot connect to tcp:[^\n]*nobody is listening[^\n]*\n$/);
     assert.deepEqual(await filesIn(folder), ["file"]);
   });
 });

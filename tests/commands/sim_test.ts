@@ -5,69 +5,17 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { systemClock } from "../../src/clock.ts";
-import { runProgram } from "../../src/commands/mod.ts";
 import { parseOptions } from "../../src/commands/options.ts";
 import { sim } from "../../src/commands/sim.ts";
 import { simRender } from "../../src/commands/sim_render.ts";
-import { PolicyError, UsageError } from "../../src/errors.ts";
+import { PolicyError } from "../../src/errors.ts";
 import { decodePng } from "../../src/image.ts";
 import type { Episode } from "../../src/rollout/episode.ts";
-import { listenTcp } from "../../src/transport/tcp.ts";
 import type { Image } from "../../src/types.ts";
 import { runProgram as runChild, SOURCE, startServer } from "../support/program.ts";
+import { deadUrl, inFolder, namesIn, runHere as run, serveTiny } from "../support/program_here.ts";
 import { SCENE_FOLDER } from "../support/scenes.ts";
-import { TinyPolicy, tinyService } from "../support/tiny.ts";
-
-/** What the program did, as main.ts would show it. */
-interface Run {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-interface Around {
-  readonly signal?: AbortSignal;
-  /** Where set, stderr is a terminal, and this hears what is written there. */
-  readonly onStderr?: (text: string) => void;
-}
-
-async function run(argv: readonly string[], { signal, onStderr }: Around = {}): Promise<Run> {
-  let stdout = "";
-  let stderr = "";
-  const terminal = {
-    stdout: (text: string) => void (stdout += text),
-    stderr: (text: string) => {
-      stderr += text;
-      onStderr?.(text);
-    },
-    stdoutIsTerminal: false,
-    stderrIsTerminal: onStderr !== undefined,
-    color: false,
-    columns: 80,
-  };
-  // A data folder that is not there: nothing that is installed on this machine takes part.
-  const env = (name: string) => name === "PI0_HOME" ? "/nowhere" : undefined;
-  const world = { terminal, clock: systemClock, env, signal: signal ?? new AbortController().signal };
-  try {
-    return { code: await runProgram(argv, world), stdout, stderr };
-  } catch (error) {
-    assert.ok(error instanceof Error);
-    return { code: error instanceof UsageError ? 2 : 1, stdout, stderr: `${stderr}pi0: ${error.message}\n` };
-  }
-}
-
-/** Runs a test in a folder of its own. */
-async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-const namesIn = async (folder: string) =>
-  (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).toSorted();
+import { TinyPolicy } from "../support/tiny.ts";
 
 const readImage = async (path: string): Promise<Image> => decodePng(await Deno.readFile(path));
 
@@ -333,8 +281,8 @@ Deno.test("pi0 sim writes frames, a contact sheet and the episode, and tells the
     }
     assert.equal(seen.size, 6, "each camera and each step looks different");
     const sheet = await readImage(`${out}/contact_sheet.png`);
-    // Five of 256 × 192 in a row, with 4 pixels around each.
-    assert.deepEqual([sheet.width, sheet.height], [5 * 260 + 4, 2 * 196 + 4]);
+    // Each camera has a row of three: 256 × 192, with 4 pixels around each.
+    assert.deepEqual([sheet.width, sheet.height], [3 * 260 + 4, 2 * 196 + 4]);
   }));
 
 Deno.test({
@@ -498,19 +446,11 @@ Deno.test("the expert behind a server acts as the one here, to the last bit", ()
     assert.equal(await server.stop(), 0);
   }));
 
-Deno.test("pi0 sim waits for a server that is not there, says so once, and ends with Ctrl-C", () =>
+Deno.test("pi0 sim says at once and in one line that a server is not there, and writes nothing", () =>
   inFolder(async (folder) => {
-    const closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const { port } = closed.addr as Deno.NetAddr;
-    closed.close();
-    const stop = new AbortController();
-    const { code, stderr } = await run(["sim", "--policy", `tcp://127.0.0.1:${port}`, "--out", `${folder}/out`], {
-      signal: stop.signal,
-      // It tries again after 50 and 150 ms.
-      onStderr: () => void systemClock.after(250, () => stop.abort(new Error("Stopped by SIGINT"))),
-    });
-    assert.equal(code, 1);
-    assert.match(stderr, /^pi0: waiting for the policy: .*nobody is listening.*\npi0: Stopped by SIGINT\n$/);
+    const { code, stdout, stderr } = await run(["sim", "--policy", deadUrl(), "--out", `${folder}/out`]);
+    assert.match(stderr, /^pi0: Cannot connect to tcp:\/\/[^\n]*nobody is listening[^\n]*\n$/);
+    assert.deepEqual([code, stdout], [1, ""]);
     assert.deepEqual(await namesIn(folder), []);
   }));
 
@@ -522,13 +462,9 @@ Deno.test("an episode that breaks off is written down as far as it went, with ex
       policy.asked.length < 2
         ? infer(observation, signal)
         : Promise.reject(new PolicyError("policy_failed", "The model is out of memory"));
-    const service = tinyService(policy, { clock: systemClock });
-    service.start();
-    const limits = { maxMessageBytes: 4_000_000, maxConnections: 8, messageMs: 5000, idleMs: 60_000 };
-    const listener = listenTcp(service, { hostname: "127.0.0.1", port: 0, clock: systemClock, limits });
-    const far = ["--policy", `tcp://127.0.0.1:${listener.port}`, "--size", "16x16", "--every", "2"];
+    await using server = serveTiny(policy);
+    const far = ["--policy", server.url, "--size", "16x16", "--every", "2"];
     const { code, stdout, stderr } = await run(["sim", ...far, "--out", folder, "--json"]);
-    await listener.close(0);
     // Its chunks have three rows.
     assert.deepEqual([code, JSON.parse(stdout).steps], [1, 6]);
     assert.match(JSON.parse(stdout).error, /The model is out of memory/);
@@ -540,12 +476,12 @@ Deno.test("an episode that breaks off is written down as far as it went, with ex
     assert.deepEqual(await namesIn(folder), [...frames, "contact_sheet.png", "episode.json"]);
   }));
 
-Deno.test("Ctrl-C ends an episode although nothing in it waits", () =>
+Deno.test("Ctrl-C ends an episode although nothing in it waits, and what was played is written down", () =>
   inFolder(async (folder) => {
     const stop = new AbortController();
     const args = ["--max-steps", "5000", "--every", "100000", "--replan-steps", "50", "--size", "16x16"];
     let begun = false;
-    const { code, stderr } = await run(["sim", ...args, "--policy", "expert", "--out", folder], {
+    const { code, stdout, stderr } = await run(["sim", ...args, "--policy", "expert", "--out", folder], {
       signal: stop.signal,
       onStderr: (text) => {
         // The progress line's first count; what the first picture waits for is over by then.
@@ -557,4 +493,42 @@ Deno.test("Ctrl-C ends an episode although nothing in it waits", () =>
     });
     assert.equal(code, 1);
     assert.match(stderr, /pi0: Stopped by SIGINT\n$/);
+    const { steps, error } = await readEpisode(folder);
+    assert.ok(steps.length > 0 && steps.length < 5000, `${steps.length} steps`);
+    assert.equal(error, "Stopped by SIGINT");
+    assert.match(stdout, new RegExp(`no success in ${steps.length} steps`));
+    assert.deepEqual(await namesIn(folder), ["angle_0000.png", "contact_sheet.png", "episode.json"]);
+  }));
+
+Deno.test("Ctrl-C ends an episode that waits for a far policy, and what was played is written down", () =>
+  inFolder(async (folder) => {
+    const stop = new AbortController();
+    const policy = new TinyPolicy();
+    const infer = policy.infer.bind(policy);
+    policy.infer = (observation, signal) => {
+      // The third request is never answered.
+      if (policy.asked.length === 2) {
+        policy.holds = 1;
+        systemClock.after(0, () => stop.abort(new Error("Stopped by SIGINT")));
+      }
+      return infer(observation, signal);
+    };
+    await using server = serveTiny(policy);
+    const args = ["sim", "--policy", server.url, "--size", "16x16", "--out", folder, "--json"];
+    const { code, stdout, stderr } = await run(args, { signal: stop.signal });
+    assert.deepEqual([code, stderr], [1, "pi0: Stopped by SIGINT\n"]);
+    const { steps, requests, error } = await readEpisode(folder);
+    // Its chunks have three rows.
+    assert.deepEqual([steps.length, requests.length, error], [6, 3, "Stopped by SIGINT"]);
+    const shown = JSON.parse(stdout);
+    assert.deepEqual([shown.steps, shown.error], [6, "Stopped by SIGINT"]);
+    assert.deepEqual(await namesIn(folder), ["angle_000.png", "contact_sheet.png", "episode.json"]);
+  }));
+
+Deno.test("Ctrl-C before an episode begins leaves nothing behind", () =>
+  inFolder(async (folder) => {
+    const args = ["sim", "--policy", "null", "--size", "16x16", "--out", `${folder}/out`];
+    const { code, stdout, stderr } = await run(args, { signal: AbortSignal.abort(new Error("Stopped by SIGINT")) });
+    assert.deepEqual([code, stdout, stderr], [1, "", "pi0: Stopped by SIGINT\n"]);
+    assert.deepEqual(await namesIn(folder), []);
   }));

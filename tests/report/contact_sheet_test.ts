@@ -23,7 +23,7 @@ function draw(image: Image, left: number, top: number, width: number, height: nu
 
 Deno.test("contactSheet() puts pictures in rows with a gap around each, and leaves the rest of the last row grey", () => {
   const tiles = [10, 20, 30, 40, 50].map((value) => ({ image: plain(6, 5, value), number: 0 }));
-  const sheet = contactSheet(tiles, 2);
+  const sheet = contactSheet([tiles], 2);
   assert.deepEqual([sheet.width, sheet.height, sheet.layout], [2 * 10 + 4, 3 * 9 + 4, "hwc"]);
   const expected = new Uint8Array(3 * sheet.width * sheet.height).fill(32);
   const corners = [[4, 4], [14, 4], [4, 13], [14, 13], [4, 22]] as const;
@@ -35,15 +35,26 @@ Deno.test("contactSheet() puts pictures in rows with a gap around each, and leav
   assert.deepEqual(sheet.data, expected);
 });
 
+Deno.test("contactSheet() begins each group with a new row", () => {
+  const groups = [[10, 20, 30], [40], [], [50, 60]].map((values) =>
+    values.map((value) => ({ image: plain(6, 5, value), number: 0 }))
+  );
+  const sheet = contactSheet(groups, 2);
+  assert.deepEqual([sheet.width, sheet.height], [2 * 10 + 4, 4 * 9 + 4]);
+  const shown = [0, 1, 2, 3].map((row) => [0, 1].map((column) => pixel(sheet, 4 + 10 * column, 4 + 9 * row)[0]));
+  assert.deepEqual(shown, [[10, 20], [30, 32], [40, 32], [50, 60]]);
+});
+
 Deno.test("contactSheet() is as wide as it needs to be", () => {
   const tile = { image: plain(6, 5, 9), number: 0 };
-  assert.equal(contactSheet([tile], 5).width, 14);
-  assert.equal(contactSheet([tile, tile, tile], 3).width, 34);
+  assert.equal(contactSheet([[tile]], 5).width, 14);
+  assert.equal(contactSheet([[tile, tile, tile]], 3).width, 34);
+  assert.equal(contactSheet([[tile], [tile, tile]], 5).width, 24, "the widest group");
 });
 
 Deno.test("contactSheet() keeps every pixel of the pictures but those under the number", () => {
   const image = tinyImage(1, "hwc", 60, 40);
-  const sheet = contactSheet([{ image: tinyImage(2, "hwc", 60, 40), number: 7 }, { image, number: 7 }], 2);
+  const sheet = contactSheet([[{ image: tinyImage(2, "hwc", 60, 40), number: 7 }, { image, number: 7 }]], 2);
   for (let y = 0; y < 40; y++) {
     for (let x = 0; x < 60; x++) {
       // The number's frame: 10 × 14, four pixels from the corner.
@@ -55,7 +66,7 @@ Deno.test("contactSheet() keeps every pixel of the pictures but those under the 
 });
 
 Deno.test("contactSheet() writes each number in white dots on black", () => {
-  const sheet = contactSheet([{ image: plain(60, 30, 99), number: 104 }], 1);
+  const sheet = contactSheet([[{ image: plain(60, 30, 99), number: 104 }]], 1);
   const dots = draw(sheet, 8, 8, 26, 14);
   const once = dots.filter((_, y) => y % 2 === 0).map((row) => [...row].filter((_, x) => x % 2 === 0).join(""));
   assert.deepEqual(once, [
@@ -79,7 +90,7 @@ Deno.test("contactSheet() writes each number in white dots on black", () => {
 
 Deno.test("contactSheet() has a sign of its own for each digit", () => {
   const signs = Array.from({ length: 10 }, (_, number) => {
-    return draw(contactSheet([{ image: plain(20, 20, 99), number }], 1), 8, 8, 10, 14).join("\n");
+    return draw(contactSheet([[{ image: plain(20, 20, 99), number }]], 1), 8, 8, 10, 14).join("\n");
   });
   assert.equal(new Set(signs).size, 10);
 });
@@ -88,7 +99,7 @@ Deno.test("contactSheet() leaves a number out that is larger than its picture, a
   const sizes: [width: number, height: number][] = [[16, 40], [40, 16], [1, 256], [256, 1]];
   for (const [width, height] of sizes) {
     const tiles: Tile[] = [70, 80, 90].map((value) => ({ image: plain(width, height, value), number: 123 }));
-    const sheet = contactSheet(tiles, 3);
+    const sheet = contactSheet([tiles], 3);
     const values = new Set(sheet.data);
     assert.deepEqual([...values].toSorted(), [32, 70, 80, 90], `${width} × ${height}`);
   }
@@ -96,13 +107,15 @@ Deno.test("contactSheet() leaves a number out that is larger than its picture, a
 
 Deno.test("contactSheet() refuses no pictures, and pictures of several sizes or of planes", () => {
   const tile = (image: Image): Tile => ({ image, number: 0 });
-  assert.throws(() => contactSheet([], 5), { name: "RangeError", message: /of no pictures/ });
+  for (const nothing of [[], [[]]]) {
+    assert.throws(() => contactSheet(nothing, 5), { name: "RangeError", message: /of no pictures/ });
+  }
   const first = tile(plain(6, 5, 1));
-  assert.throws(() => contactSheet([first, tile(plain(5, 6, 1))], 5), {
+  assert.throws(() => contactSheet([[first], [tile(plain(5, 6, 1))]], 5), {
     name: "RangeError",
     message: "Cannot put a picture of 5×6 among 6×5",
   });
-  assert.throws(() => contactSheet([tile(tinyImage(1, "chw"))], 5), RangeError);
+  assert.throws(() => contactSheet([[tile(tinyImage(1, "chw"))]], 5), RangeError);
 });
 
 Deno.test("thumbnail() makes the longer side as long as it is told, in proportion", () => {
