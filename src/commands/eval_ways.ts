@@ -15,7 +15,7 @@ import type { CommandContext } from "./command.ts";
 import type { TRUST_OPTIONS } from "./connect.ts";
 import { parseNamedUrl } from "./eval_plan.ts";
 import type { OptionValues } from "./options.ts";
-import { createPolicy, type POLICY_OPTIONS } from "./policies.ts";
+import { createPolicy, makeReady, type POLICY_OPTIONS } from "./policies.ts";
 import { findTargets } from "./targets.ts";
 import { createProgress } from "./terminal.ts";
 
@@ -120,7 +120,7 @@ async function openOwnServer(
     for (const transport of portal.serves) urls[transport] = urlOf(transport, hostname, listener.port);
   }
   service.portals = urls;
-  await policy.warmUp(signal);
+  await makeReady(policy, signal);
   service.start();
   const moved = stack.move();
   return { url: urls.http!, [Symbol.asyncDispose]: () => moved.disposeAsync() };

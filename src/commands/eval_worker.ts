@@ -19,7 +19,7 @@ import { writeEpisode } from "./episode_file.ts";
 import { outcomeOf } from "./eval_outcome.ts";
 import type { EvalJob } from "./eval_plan.ts";
 import type { Way, WayOptions } from "./eval_ways.ts";
-import { createPolicy } from "./policies.ts";
+import { createPolicy, makeReady } from "./policies.ts";
 
 /** What all episodes have in common. */
 export interface EvalSetup {
@@ -124,7 +124,7 @@ class Player {
       const upstream = { token, trust: undefined, openpi: false, warm: !noWarm };
       const surroundings = { onRetry: () => undefined, env: readVariable, progress: NO_PROGRESS, log: () => undefined };
       const policy = await createPolicy({ profile, clock, options, upstream, ...surroundings });
-      await policy.warmUp(this.#signal);
+      await makeReady(policy, this.#signal);
       return policy;
     }
     const limits = { connectMs: connectTimeoutMs, requestMs: timeoutMs };

@@ -9,6 +9,7 @@ import { UsageError } from "../errors.ts";
 import { readManifest } from "../pi0/model_folder.ts";
 import { readPolicySettings } from "../pi0/policy_settings.ts";
 import { NullPolicy } from "../policy/null.ts";
+import { RemotePolicy } from "../policy/remote.ts";
 import { readRecording } from "../policy/replay.ts";
 import { withoutSimulation } from "../policy/without_simulation.ts";
 import { seededRandom } from "../random.ts";
@@ -216,6 +217,18 @@ export async function createPolicy(parts: PolicyParts): Promise<Policy> {
   }
   const policy = await kind.create(text, parts);
   return kind.readsSimulation ? policy : withoutSimulation(policy);
+}
+
+/**
+ * Makes a policy ready for its first observation.
+ *
+ * A server that is not there is told to the user; only `pi0 serve`, which may be started before it, waits for one.
+ *
+ * @throws {TransportError} where a far policy cannot be reached. @throws {PolicyError} where it turns us away.
+ */
+export async function makeReady(policy: Policy, signal: AbortSignal): Promise<void> {
+  if (policy instanceof RemotePolicy) await policy.open(signal, 0);
+  await policy.warmUp(signal);
 }
 
 /** `replay:FILE` → `replay`. */

@@ -7,7 +7,6 @@
 import { sleep } from "../clock.ts";
 import { SimulationError, UsageError } from "../errors.ts";
 import { encodePng } from "../image.ts";
-import { RemotePolicy } from "../policy/remote.ts";
 import { contactSheet, thumbnail, type Tile } from "../report/contact_sheet.ts";
 import { makeFolder, writeWhole } from "../report/file.ts";
 import { ROBOTS } from "../robot/mod.ts";
@@ -19,7 +18,7 @@ import { writeEpisode } from "./episode_file.ts";
 import { ACTING_POLICY_OPTIONS, EPISODE_OPTIONS } from "./episode_options.ts";
 import { readTrust, TRUST_OPTIONS } from "./connect.ts";
 import { COMMON_OPTIONS, type OptionTable, type OptionValues } from "./options.ts";
-import { createPolicy } from "./policies.ts";
+import { createPolicy, makeReady } from "./policies.ts";
 import { checkCamera, SCENE_OPTIONS, sceneFolderOf, SIZE_OPTION, sizeOf } from "./scenes.ts";
 import { createProgress } from "./terminal.ts";
 
@@ -113,9 +112,7 @@ export const sim = defineCommand({
       observed: options.observe,
     });
     for (const camera of options.camera) checkCamera(camera, environment.cameras);
-    // Once and at once: a server that is not there is told to the user, not waited for.
-    if (policy instanceof RemotePolicy) await policy.open(signal, 0);
-    await policy.warmUp(signal);
+    await makeReady(policy, signal);
     signal.throwIfAborted();
     const broken = breakOffAt(signal);
     await makeFolder(options.out, { overwrite: options.force });

@@ -9,7 +9,7 @@ import type { EvaluationResults } from "../../src/report/evaluation.ts";
 import schema from "../../src/report/evaluation.schema.json" with { type: "json" };
 import { TRANSPORT_NAMES } from "../../src/transport/mod.ts";
 import type { Outcome } from "../support/program.ts";
-import { inFolder, namesIn, runHere, serveTiny } from "../support/program_here.ts";
+import { deadUrl, inFolder, namesIn, runHere, serveTiny } from "../support/program_here.ts";
 import { TinyPolicy } from "../support/tiny.ts";
 
 const run: typeof runHere = (argv, around) => runHere(["eval", ...argv], around);
@@ -222,6 +222,14 @@ Deno.test("pi0 eval counts an episode in which the policy fails, and exits with 
   assert.match(stdout, /errors\nbox +0\/2 .* 2\n/);
   assert.match(stderr, /^pi0: box: an episode broke off: .*out of memory/m);
 });
+
+for (const mode of ["local", "compare"]) {
+  Deno.test(`pi0 eval --mode ${mode} says at once that the server behind its policy is not there`, async () => {
+    const { code, stdout, stderr } = await run([...SHORT, "--mode", mode, "--policy", deadUrl()]);
+    assert.match(stderr, /^pi0: Cannot connect to tcp:\/\/[^\n]*nobody is listening[^\n]*\n$/);
+    assert.deepEqual([code, stdout], [1, ""]);
+  });
+}
 
 Deno.test("pi0 eval stops where a server is lost, and what was played is kept", async () => {
   await inFolder(async (folder) => {
