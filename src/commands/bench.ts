@@ -116,7 +116,7 @@ const OPTIONS = {
     group: "What",
     help: "Pictures in each observation [those that the robot must send]",
   },
-  "prompt": { kind: "string", group: "What", help: "Instruction to send along" },
+  "prompt": { kind: "string", group: "What", help: "Instruction to send along [the server's own, where it has one]" },
   "seed": {
     kind: "integer",
     min: 0,
@@ -179,9 +179,10 @@ export const bench = defineCommand({
     const { clock, signal, terminal } = context;
     const profile = ROBOTS[await chooseRobot(options.mode === "local" ? options.policy : "null", options.robot)];
     checkPictures(options.pictures, profile);
-    const { seed, prompt, pictures } = options;
-    const observations = await exampleObservations(profile, { seed, prompt, cameras: pictures });
     await using found = await findTargets(options, profile, context);
+    const { seed, pictures } = options;
+    const prompt = options.prompt ?? defaultPromptOf(found.info);
+    const observations = await exampleObservations(profile, { seed, prompt, cameras: pictures });
     const targets = found.targets.map(({ transport, url, open }) => ({
       transport,
       url,
@@ -213,7 +214,7 @@ export const bench = defineCommand({
       startedAt,
       command,
       seed: options.seed,
-      options: plainOptions({ ...options, robot: profile.name as RobotName }),
+      options: plainOptions({ ...options, prompt, robot: profile.name as RobotName }),
       environment: await describeEnvironment(context.version),
       server: found.info,
       summaries,
@@ -249,6 +250,12 @@ function checkOptions(options: BenchOptions): void {
   if (options.openpi && options.transport !== undefined && options.transport !== "ws") {
     throw new UsageError(`Cannot use --openpi with --transport ${options.transport}: openpi speaks WebSocket only`);
   }
+}
+
+/** The instruction that a server gives to requests without one; robots send theirs along, so the benchmark does. */
+function defaultPromptOf(info: Metadata | null): string | undefined {
+  const prompt = info?.["defaultPrompt"];
+  return typeof prompt === "string" ? prompt : undefined;
 }
 
 function checkPictures(count: number | undefined, { name, cameras }: RobotProfile): void {

@@ -12,7 +12,7 @@ import { Encoder } from "../wire/msgpack.ts";
 import { encodeReply } from "../wire/reply.ts";
 import type { Dialect } from "../wire/request.ts";
 import { defineCommand } from "./command.ts";
-import { isModelFolder, isRandomModel, MODEL_OPTIONS, openModelPolicy } from "./model_options.ts";
+import { describeCut, isModelFolder, isRandomModel, MODEL_OPTIONS, openModelPolicy } from "./model_options.ts";
 import { observationFromFlags, readObservation } from "./observation_file.ts";
 import { COMMON_OPTIONS, type OptionTable } from "./options.ts";
 import { chooseRobot } from "./policies.ts";
@@ -114,6 +114,7 @@ export const infer = defineCommand({
     for (const camera of chunk.ignoredCameras ?? []) {
       if (!options.quiet) terminal.stderr(`pi0: ${profile.name}'s policies do not look at ${camera}\n`);
     }
+    if (chunk.cutPrompt !== undefined && !options.quiet) terminal.stderr(`pi0: ${describeCut(chunk.cutPrompt)}\n`);
     if (options.probes !== undefined) await writeProbes(options.probes, options.policy, outputs);
     const { out } = options;
     if (out === undefined || options.json) terminal.stdout(formatJson(chunk));

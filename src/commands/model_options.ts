@@ -15,6 +15,7 @@ import { makeRandomModel, RANDOM_MODELS, type RandomModelName } from "../pi0/ran
 import type { ModelPolicy } from "../policy/pi0.ts";
 import { findByteType, loadPolicy } from "../policy/pi0_load.ts";
 import type { RobotName } from "../robot/mod.ts";
+import type { CutPrompt } from "../types.ts";
 import type { OptionTable, OptionValues } from "./options.ts";
 import type { Progress } from "./terminal.ts";
 
@@ -226,6 +227,11 @@ function progressOf(progress: Progress) {
   const report = (label: string) => (done: number, total: number) =>
     done === 0 ? progress.start(total, label) : done < total ? progress.advance(done) : progress.end();
   return { onLoad: report("loading variants"), onWarmUp: report("warming up") };
+}
+
+/** What happened to a prompt that is too long. openpi warns of it, too, and goes on. */
+export function describeCut({ tokens, slots }: CutPrompt): string {
+  return `the prompt has ${tokens} tokens, and the model reads ${slots}: its end is cut off`;
 }
 
 /**

@@ -16,6 +16,7 @@ import { type CommandContext, defineCommand } from "./command.ts";
 import { checkToken, CONGESTION_OPTION, isLoopback, readTrust, TRUST_OPTIONS } from "./connect.ts";
 import { tcpCongestionControl } from "./environment.ts";
 import { findIdentity, IDENTITY_OPTIONS } from "./identity.ts";
+import { describeCut } from "./model_options.ts";
 import { COMMON_OPTIONS, type OptionTable } from "./options.ts";
 import { chooseRobot, createPolicy, POLICY_OPTIONS } from "./policies.ts";
 import { createProgress } from "./terminal.ts";
@@ -115,7 +116,8 @@ export const serve = defineCommand({
   summary: "put a policy behind HTTP, WebSocket, TCP and QUIC at once",
   description:
     "Portals: http (POST /infer) and ws (/ws, and openpi's protocol on every other path) share a port; tcp, quic (UDP) " +
-    "and quic-tcp (QUIC inside TCP) have their own. Pages: /healthz, /readyz, /metrics (Prometheus), /info.\n\n" +
+    "and quic-tcp (QUIC inside TCP) have their own. Pages: /healthz, /readyz, /metrics (Prometheus), /info. " +
+    "The portals open when the model is loaded; /readyz says 503 until it has warmed up.\n\n" +
     "Without --host the server is reachable from this machine only. With it, a token is needed, unless --no-auth is " +
     "typed. Over a network, use --tls: without it whoever listens on the way can read the token. Ctrl-C or SIGTERM stop it: requests in flight are answered first.\n\n" +
     "With --policy URL the server forwards: an unmodified openpi client speaks to it on the robot, and the way to the " +
@@ -181,6 +183,7 @@ export const serve = defineCommand({
       residentBytes: () => Deno.memoryUsage().rss,
       onIgnoredCamera: (name) =>
         log(`pi0: ${profile.name}'s policies do not look at ${name}, which a client sends; /metrics counts them\n`),
+      onCutPrompt: (cut) => log(`pi0: ${describeCut(cut)}; /metrics counts such prompts\n`),
       ...(options.token === undefined ? {} : { token: options.token }),
       ...(options.defaultPrompt === undefined ? {} : { defaultPrompt: options.defaultPrompt }),
     });

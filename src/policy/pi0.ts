@@ -115,7 +115,8 @@ export class ModelPolicy implements Policy {
       infer: inferredMs - preparedMs,
       postprocess: clock.now() - inferredMs,
     };
-    const { ignoredCameras } = input;
+    const { ignoredCameras, validTokens, droppedTokens } = input;
+    const cutPrompt = { tokens: validTokens + droppedTokens, slots: validTokens };
     return {
       chunk: {
         actions,
@@ -123,6 +124,7 @@ export class ModelPolicy implements Policy {
         actionDim: this.actionDim,
         timing,
         ...(ignoredCameras.length > 0 && { ignoredCameras }),
+        ...(droppedTokens > 0 && { cutPrompt }),
       },
       outputs,
     };

@@ -63,6 +63,10 @@ const FAMILIES = {
   resident_bytes: { help: "Memory of the process.", type: "gauge" },
   stage_seconds: { help: "Time per stage of a request, by transport.", type: "histogram" },
   ignored_pictures_total: { help: "Pictures that the robot's policies do not look at, by camera.", type: "counter" },
+  cut_prompts_total: {
+    help: "Prompts that were too long for the policy, so that their end was cut off.",
+    type: "counter",
+  },
   residence_seconds: { help: "Last byte received to last byte handed to the socket.", type: "histogram" },
 } satisfies Record<string, Family>;
 export type MetricName = keyof typeof FAMILIES;

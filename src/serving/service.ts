@@ -16,7 +16,7 @@ import {
   type Service,
   type Session,
 } from "../transport/transport.ts";
-import type { Bytes, Metadata, Policy, Timing, TimingStage } from "../types.ts";
+import type { Bytes, CutPrompt, Metadata, Policy, Timing, TimingStage } from "../types.ts";
 import { Encoder } from "../wire/msgpack.ts";
 import { EMPTY, isPadding } from "../wire/padding.ts";
 import { encodeFailure, encodeInfo, encodeReply, type Previous } from "../wire/reply.ts";
@@ -42,6 +42,8 @@ export interface ServiceOptions {
   readonly version: string;
   /** Told once of each camera whose pictures are ignored. */
   readonly onIgnoredCamera?: (name: string) => void;
+  /** Told once, of the first prompt that is too long for the policy. */
+  readonly onCutPrompt?: (cut: CutPrompt) => void;
   /** Memory of the process in bytes, for the metrics. */
   readonly residentBytes: () => number;
 }
@@ -106,6 +108,7 @@ export class PolicyService implements Service {
       phase: () => this.#phase,
       started: this.#started.promise,
       onIgnored: (camera) => this.#countIgnored(camera),
+      onCut: (cut) => this.#countCut(cut),
       onClose: () => {
         this.#sessions--;
         standing.add(-1);
@@ -118,6 +121,12 @@ export class PolicyService implements Service {
     if (this.#ignoredCameras.has(camera)) return;
     this.#ignoredCameras.add(camera);
     this.#options.onIgnoredCamera?.(camera);
+  }
+
+  #countCut(cut: CutPrompt): void {
+    const counter = this.#metrics.series("cut_prompts_total");
+    counter.add(1);
+    if (counter.value === 1) this.#options.onCutPrompt?.(cut);
   }
 
   reject(error: Error, caller: Caller): Reply {
@@ -156,7 +165,7 @@ export class PolicyService implements Service {
       actionHorizon: policy.actionHorizon,
       actionDim: policy.actionDim,
       controlHz: profile.controlHz,
-      defaultPrompt: defaultPrompt ?? null,
+      defaultPrompt: defaultPrompt ?? policy.model?.["defaultPrompt"] ?? null,
       checkpointHash: policy.checkpointHash,
       looks: policy.looks ?? true,
       maxMessageBytes,
@@ -206,6 +215,7 @@ interface SessionParts extends ServiceOptions {
   readonly phase: () => Phase;
   readonly started: Promise<void>;
   readonly onIgnored: (camera: string) => void;
+  readonly onCut: (cut: CutPrompt) => void;
   readonly onClose: () => void;
 }
 
@@ -275,6 +285,7 @@ class PolicySession implements Session {
     const timing: Timing = { ...chunk.timing, queue: queueMs, decode: decodeMs };
     this.#observeStages(timing);
     for (const camera of chunk.ignoredCameras ?? []) this.#parts.onIgnored(camera);
+    if (chunk.cutPrompt !== undefined) this.#parts.onCut(chunk.cutPrompt);
     const startedMs = clock.now();
     const { dialect, timing: wanted } = request;
     const options = { dialect, timing: wanted, policyMs, previous: this.#previous };

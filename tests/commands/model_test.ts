@@ -4,17 +4,23 @@
 
 import assert from "node:assert/strict";
 import { systemClock } from "../../src/clock.ts";
+import { openRuntime } from "../../src/ort/mod.ts";
+import { openModelFolder } from "../../src/pi0/model_folder_open.ts";
+import { loadPolicy } from "../../src/policy/pi0_load.ts";
+import { seededRandom } from "../../src/random.ts";
 import { ROBOTS } from "../../src/robot/mod.ts";
-import { transportOf, TRANSPORTS } from "../../src/transport/mod.ts";
-import type { Transport } from "../../src/transport/transport.ts";
-import type { Bytes } from "../../src/types.ts";
+import { connectLocal } from "../../src/transport/local.ts";
+import { TRANSPORT_NAMES, transportOf, TRANSPORTS } from "../../src/transport/mod.ts";
+import type { Connection, Transport } from "../../src/transport/transport.ts";
+import type { Bytes, Observation } from "../../src/types.ts";
 import { decode, Encoder, type ValueMap } from "../../src/wire/msgpack.ts";
 import { NdArray } from "../../src/wire/ndarray.ts";
-import { encodeRequest } from "../../src/wire/request.ts";
+import { type Dialect, encodeRequest } from "../../src/wire/request.ts";
 import { goldenAnswer, goldenCases, goldenFolders, goldenObservation, withFolder } from "../support/exported_model.ts";
 import { hasMini, MINI_CONFIG, MINI_FOLDER } from "../support/golden_model.ts";
 import { largestDifference, readFloat32 } from "../support/golden_openpi.ts";
 import { type Outcome, runProgram, startServer } from "../support/program.ts";
+import { tinyObservation, tinyService } from "../support/tiny.ts";
 
 const FIXTURES = `${import.meta.dirname}/../fixtures`;
 const TOKENIZER = `${FIXTURES}/pi0/tokenizer/tokenizer.model`;
@@ -62,6 +68,26 @@ function actionBytes(reply: Bytes): Uint8Array {
   return actions instanceof NdArray ? actions.data : actions as Uint8Array;
 }
 
+const DIALECTS = ["openpi", "robodal"] as const satisfies Dialect[];
+const endless = new AbortController().signal;
+const CONNECTING = { clock: systemClock, connectMs: 10_000, maxMessageBytes: 1 << 24, signal: endless, client: "test" };
+
+/** A request's bytes; robodal has room for one camera. */
+function requestIn(dialect: Dialect, observation: Observation): Bytes {
+  const sent = dialect === "openpi"
+    ? observation
+    : { ...observation, images: { cam_high: observation.images["cam_high"]! } };
+  return encodeRequest(new Encoder(), sent, aloha, dialect, true).slice();
+}
+
+/** A connection to one of a server's portals. */
+async function connect(portal: string, { openpi = false, client = "test" } = {}): Promise<Connection> {
+  const { name, url } = transportOf(new URL(portal), openpi);
+  const transport: Transport = TRANSPORTS[name];
+  const trust = url.protocol.startsWith("quic") ? { trust: { kind: "insecure" } as const } : {};
+  return await transport.connect(url, { ...CONNECTING, client, openpi, ...trust });
+}
+
 Deno.test("pi0 export, inspect, infer and serve give the same bytes, which are openpi's, on every transport", () =>
   withFolder(async (folder) => {
     const exported = await exportTiny(folder, "--probes", "--time-embedding", `${folders.model}/time_embedding.bin`);
@@ -86,11 +112,9 @@ Deno.test("pi0 export, inspect, infer and serve give the same bytes, which are o
       [info.model["provider"], info.model["precision"], info.model["cameras"], info.model["flowSteps"]],
       ["cpu", "fp32", [1, 2, 3], [10]],
     );
-    for (const dialect of ["openpi", "robodal"] as const) {
-      const sent = dialect === "openpi"
-        ? observation
-        : { ...observation, images: { cam_high: observation.images["cam_high"]! } };
-      const message = encodeRequest(new Encoder(), sent, aloha, dialect, true).slice();
+    const answers = new Map<Dialect, Uint8Array>();
+    for (const dialect of DIALECTS) {
+      const message = requestIn(dialect, observation);
       await Deno.writeFile(`${folder}/request`, message);
       const flags = ["--observation", `${folder}/request`, "--out", `${folder}/reply`, "--probes", `${folder}/probes`];
       const { code, stderr } = await runProgram(["infer", model, ...flags, "--threads", "1"]);
@@ -100,23 +124,19 @@ Deno.test("pi0 export, inspect, infer and serve give the same bytes, which are o
         ? new Float64Array(own.slice().buffer)
         : new Float32Array(own.slice().buffer);
       assert.ok(largestDifference(numbers, expected.robotActions) <= 1e-3);
+      answers.set(dialect, own);
       const steps = await readFloat32(`${folder}/probes/x_after_step.bin`);
       assert.ok(largestDifference(steps, expected.xAfterStep) <= 5e-5);
 
-      for (const text of Object.values(server.portals)) {
-        const { name, url } = transportOf(new URL(text), false);
-        const transport: Transport = TRANSPORTS[name];
-        await using connection = await transport.connect(url, {
-          clock: systemClock,
-          connectMs: 10_000,
-          maxMessageBytes: 1 << 24,
-          signal: new AbortController().signal,
-          client: "test",
-          openpi: false,
-          ...(url.protocol.startsWith("quic") ? { trust: { kind: "insecure" } } : {}),
-        });
-        const reply = await connection.request(message, new AbortController().signal);
-        assert.deepEqual(actionBytes(reply), own, `${name}, ${dialect}`);
+      const ways = [...Object.values(server.portals).map((url) => ({ url, openpi: false })), {
+        url: server.portals["ws"]!.replace(/\/ws$/, ""),
+        openpi: true,
+      }];
+      assert.deepEqual(Object.keys(server.portals).sort(), [...TRANSPORT_NAMES].sort());
+      for (const { url, openpi } of dialect === "openpi" ? ways : ways.slice(0, -1)) {
+        await using connection = await connect(url, { openpi });
+        const reply = await connection.request(message, endless);
+        assert.deepEqual(actionBytes(reply), own, `${url}, ${dialect}`);
         const timing = (decode(reply) as ValueMap).get("timing") as ValueMap;
         for (const stage of ["queue", "preprocess", "infer", "postprocess"]) {
           assert.equal(typeof timing.get(stage), "number", stage);
@@ -124,6 +144,79 @@ Deno.test("pi0 export, inspect, infer and serve give the same bytes, which are o
       }
     }
     assert.equal(await server.stop(), 0);
+
+    // And without a network, as pi0 bench --mode local and pi0 eval --mode local ask.
+    await using opened = await openModelFolder(model);
+    await using policy = await loadPolicy(opened, {
+      runtime: await openRuntime(),
+      provider: "cpu",
+      threads: 1,
+      clock: systemClock,
+    });
+    const service = tinyService(policy, { clock: systemClock, maxMessageBytes: 1 << 24 });
+    service.start();
+    await using connection = await connectLocal(service, CONNECTING);
+    for (const [dialect, own] of answers) {
+      const reply = await connection.request(requestIn(dialect, observation), endless);
+      assert.deepEqual(actionBytes(reply), own, `local, ${dialect}`);
+    }
+  }));
+
+Deno.test("pi0 serve gives the same bytes for the same noise, a hundred times, one by one and from eight connections", () =>
+  withFolder(async (folder) => {
+    await using server = await startServer(["--policy", "random:tiny", "--threads", "1"], inFolder(folder));
+    const random = seededRandom(1);
+    const noise = Float32Array.from({ length: 50 * 32 }, () => 4 * random() - 2);
+    const observation = { ...tinyObservation(aloha, 1), noise, noiseShape: [50, 32] };
+    const messages = DIALECTS.map((dialect) => requestIn(dialect, observation));
+    const other = requestIn("openpi", { ...observation, noise: noise.map((value) => -value) });
+    const ask = async (connection: Connection, message: Bytes) =>
+      actionBytes(await connection.request(message, endless)).slice();
+
+    await using first = await connect(server.portals["tcp"]!);
+    const expected = [await ask(first, messages[0]!), await ask(first, messages[1]!)];
+    assert.notDeepEqual(await ask(first, other), expected[0]);
+    for (let run = 0; run < 50; run++) assert.deepEqual(await ask(first, messages[run % 2]!), expected[run % 2]);
+
+    const names = ["http", "ws", "tcp", "http", "ws", "tcp", "ws", "tcp"];
+    await Promise.all(names.map(async (name, i) => {
+      await using connection = await connect(server.portals[name]!, { client: `robot ${i}` });
+      for (let run = 0; run < 7; run++) {
+        const found = await ask(connection, messages[(i + run) % 2]!);
+        assert.deepEqual(found, expected[(i + run) % 2], `${name}, run ${run}`);
+      }
+    }));
+  }));
+
+Deno.test("a prompt that is too long is cut, and pi0 infer and pi0 serve say so", () =>
+  withFolder(async (folder) => {
+    const prompt = "fold the towel twice ".repeat(4);
+    const flags = ["--camera", `cam_high=${PICTURE}`, "--state", new Array(14).fill(0).join(), "--prompt", prompt];
+    const { code, stderr } = await runProgram(["infer", "random:tiny", ...flags], inFolder(folder));
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /the prompt has 85 tokens, and the model reads 48: its end is cut off/);
+
+    await using server = await startServer(["--policy", "random:tiny"], inFolder(folder));
+    await using connection = await connect(server.portals["tcp"]!);
+    await connection.request(requestIn("openpi", { ...tinyObservation(aloha, 1), prompt }), endless);
+    const metrics = await (await fetch(new URL("/metrics", server.portals["http"]))).text();
+    assert.match(metrics, /^pi0_cut_prompts_total 1$/m);
+  }));
+
+Deno.test("pi0 bench sends the prompt that the server's model falls back on, unless told otherwise", () =>
+  withFolder(async (folder) => {
+    await using server = await startServer(["--policy", "random:tiny"], inFolder(folder));
+    assert.equal(server.ready["defaultPrompt"], "do the task");
+    const bench = async (...more: string[]) => {
+      const args = ["bench", "--url", server.portals["tcp"]!, "-n", "2", "--rounds", "1", "--json", "--quiet"];
+      const { code, stdout, stderr } = await runProgram([...args, ...more]);
+      assert.equal(code, 0, stderr);
+      const { options, samples } = JSON.parse(stdout);
+      return { prompt: options.prompt, bytesOut: samples[0].bytesOut };
+    };
+    const [own, typed] = [await bench(), await bench("--prompt", "do it")];
+    assert.deepEqual([own.prompt, typed.prompt], ["do the task", "do it"]);
+    assert.equal(own.bytesOut - typed.bytesOut, "do the task".length - "do it".length);
   }));
 
 Deno.test("pi0 infer answers from flags and from JSON as from a message", () =>

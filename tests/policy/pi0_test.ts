@@ -213,6 +213,18 @@ Deno.test("a model says which cameras it ignores, and answers as without them", 
     assert.equal(plain.ignoredCameras, undefined);
   }));
 
+Deno.test("a model says how much of a prompt was too long for it, and reads the rest", () =>
+  withTiny(async (policy) => {
+    const observation = { ...tinyObservation(aloha, 1), seed: 1 };
+    // The byte tokenizer puts one token in front and one at the end: 46 letters fill the 48 slots.
+    const fits = await policy.infer({ ...observation, prompt: "a".repeat(46) }, endless);
+    assert.equal(fits.cutPrompt, undefined);
+    const cut = await policy.infer({ ...observation, prompt: "a".repeat(60) }, endless);
+    assert.deepEqual(cut.cutPrompt, { tokens: 62, slots: 48 });
+    const longer = await policy.infer({ ...observation, prompt: "a".repeat(80) }, endless);
+    assert.deepEqual(longer.actions, cut.actions);
+  }));
+
 Deno.test("a model's warm-up leaves the noise of the first request to the first request", () =>
   withTiny(async (policy) => {
     await policy.warmUp(endless);

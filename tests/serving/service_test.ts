@@ -373,7 +373,7 @@ Deno.test("PolicyService has a metrics page in which every sample belongs to a f
     assert.ok(!seen.has(line.split(" ")[0]!), `twice: ${line}`);
     seen.add(line.split(" ")[0]!);
   }
-  assert.equal(families.size, 13);
+  assert.equal(families.size, 14);
 });
 
 Deno.test("PolicyService counts the pictures that a policy ignores, and tells of each camera once", async () => {
@@ -385,6 +385,30 @@ Deno.test("PolicyService counts the pictures that a policy ignores, and tells of
   await exchange(session, request(2));
   assert.equal(metric(service, 'pi0_ignored_pictures_total{camera="cam_low"}'), "2");
   assert.deepEqual(told, ["cam_low"]);
+});
+
+Deno.test("PolicyService counts the prompts that a policy cut, and tells of the first", async () => {
+  const told: unknown[] = [];
+  const { policy, service } = setUp({ onCutPrompt: (cut) => told.push(cut) });
+  const { infer } = policy;
+  policy.infer = async (observation, signal) => ({
+    ...await infer.call(policy, observation, signal),
+    ...(observation.prompt !== undefined && { cutPrompt: { tokens: observation.prompt.length, slots: 4 } }),
+  });
+  const session = service.open(caller);
+  await exchange(session, request(1));
+  assert.equal(metric(service, "pi0_cut_prompts_total"), undefined);
+  await exchange(session, request(1, { prompt: "fold it" }));
+  await exchange(session, request(1, { prompt: "Transfer cube" }));
+  assert.equal(metric(service, "pi0_cut_prompts_total"), "2");
+  assert.deepEqual(told, [{ tokens: 7, slots: 4 }]);
+});
+
+Deno.test("PolicyService shows the prompt that its policy falls back on, unless it has one itself", () => {
+  const policy = Object.assign(new TinyPolicy(), { model: { defaultPrompt: "do the task" } });
+  assert.equal(tinyService(policy).info()["defaultPrompt"], "do the task");
+  assert.equal(tinyService(policy, { defaultPrompt: "fold it" }).info()["defaultPrompt"], "fold it");
+  assert.equal(tinyService(new TinyPolicy()).info()["defaultPrompt"], null);
 });
 
 Deno.test("PolicyService has pages for health and readiness, open to everybody", () => {
