@@ -82,6 +82,7 @@ export const inspect = defineCommand({
         `${config.promptSlots} slots${policy.discreteStateInput ? ", the state is in it" : ""}; default: ` +
         (policy.defaultPrompt ?? "none"),
       ],
+      ["scenes", policy.scenes.join(", ") || "none named"],
       ["time", manifest.timeEmbedding === null ? "computed" : `given vectors (${manifest.timeEmbedding.path})`],
       ["probes", manifest.probes ? "yes" : "no"],
       ["made from", `${provenance.checkpoint.path} (${size(provenance.checkpoint.bytes)}) by ${provenance.program}`],

@@ -53,14 +53,15 @@ export function checkScene(typed: SceneName | undefined, policies: readonly Trai
   const scene = typed ?? USUAL_SCENE;
   return policies.flatMap(({ mode, policy, metadata: { scenes } }) => {
     if (!Array.isArray(scenes) || scenes.includes(scene)) return [];
-    const known = scenes.join(", ");
+    const known = scenes.length === 0 ? "no scene that its manifest names" : `pictures of ${scenes.join(", ")}`;
     if (typed === undefined) {
+      const fitting = scenes.length === 0 ? "" : `--scene ${scenes[0]}, or `;
       throw new UsageError(
-        `Cannot play ${policy} in the scene ${scene} unasked: it was trained on pictures of ${known}; ` +
-          `add --scene ${scenes[0] ?? scene}, or --scene ${scene} to see how it does there`,
+        `Cannot play ${policy} in the scene ${scene} unasked: it was trained on ${known}; ` +
+          `add ${fitting}--scene ${scene} to see how it does there`,
       );
     }
-    return [`${mode}: ${policy} was trained on pictures of ${known}, and plays in the scene ${scene}`];
+    return [`${mode}: ${policy} was trained on ${known}, and plays in the scene ${scene}`];
   });
 }
 

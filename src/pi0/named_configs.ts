@@ -14,7 +14,7 @@ export interface NamedConfig {
 
 const { pi0, pi05, tiny } = PI0_CONFIGS;
 
-const common = { gripperConstants: "current", deltaActionDims: null, defaultPrompt: null } as const;
+const common = { gripperConstants: "current", deltaActionDims: null, defaultPrompt: null, scenes: [] } as const;
 const zscore = { ...common, normalization: "zscore", discreteStateInput: false } as const;
 const quantile = { ...common, normalization: "quantile", discreteStateInput: true } as const;
 const trossen = { robot: "aloha", assetId: "trossen", adaptToPi: true } as const;
@@ -36,6 +36,7 @@ export const NAMED_CONFIGS = {
       assetId: "lerobot/aloha_sim_transfer_cube_human",
       adaptToPi: true,
       defaultPrompt: "Transfer cube",
+      scenes: ["gym-aloha"],
     },
   },
   pi0_aloha: { config: pi0, policy: aloha },

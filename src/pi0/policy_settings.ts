@@ -29,6 +29,8 @@ export interface PolicySettings {
   readonly discreteStateInput: boolean;
   /** For requests without a prompt. */
   readonly defaultPrompt: string | null;
+  /** The simulated scenes whose pictures it was trained on; empty where nobody has said. */
+  readonly scenes: readonly string[];
 }
 
 /** The names of the settings in files. */
@@ -41,13 +43,14 @@ export const SETTING_NAMES = {
   deltaActionDims: "delta_action_dims",
   discreteStateInput: "discrete_state_input",
   defaultPrompt: "default_prompt",
+  scenes: "scenes",
 } as const satisfies Record<keyof PolicySettings, string>;
 
 const NORMALIZATIONS = ["zscore", "quantile"] as const satisfies readonly Normalization[];
 
 /**
  * Reads settings from a JSON value. `robot`, `normalization` and `discrete_state_input` are required, and `adapt_to_pi`
- * for a robot that has the choice; `gripper_constants` is "current" unless said otherwise, the rest null.
+ * for a robot that has the choice; `gripper_constants` is "current" unless said otherwise, `scenes` empty, the rest null.
  *
  * @param name of the file, for the error.
  * @throws {Error} where a setting is unknown, missing, or of another kind.
@@ -95,6 +98,11 @@ export function readPolicySettings(value: unknown, name: string): PolicySettings
     throw wrong(SETTING_NAMES.deltaActionDims, expected);
   }
 
+  const scenes = object[SETTING_NAMES.scenes] ?? [];
+  if (!Array.isArray(scenes) || !scenes.every((scene) => typeof scene === "string")) {
+    throw wrong(SETTING_NAMES.scenes, 'a list of names such as ["builtin", "gym-aloha"]');
+  }
+
   return {
     robot,
     assetId: text(SETTING_NAMES.assetId),
@@ -104,6 +112,7 @@ export function readPolicySettings(value: unknown, name: string): PolicySettings
     deltaActionDims,
     discreteStateInput,
     defaultPrompt: text(SETTING_NAMES.defaultPrompt),
+    scenes,
   };
 }
 

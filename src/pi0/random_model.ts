@@ -61,6 +61,8 @@ export async function makeRandomModel(options: RandomModelOptions): Promise<Pi0M
       deltaActionDims: null,
       discreteStateInput: config.family === "pi05",
       defaultPrompt: DEFAULT_PROMPT,
+      // Made-up weights do as badly in all of them.
+      scenes: ["builtin", "gym-aloha"],
     },
     normStats: null,
     prompts: { kind: "tokenizer", tokenizer: byteTokenizer },

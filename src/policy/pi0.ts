@@ -52,7 +52,7 @@ export class ModelPolicy implements Policy {
   readonly actionHorizon: number;
   readonly actionDim: number;
   readonly checkpointHash: string | null;
-  readonly metadata: Metadata = {};
+  readonly metadata: Metadata;
   readonly model: Metadata;
   readonly #parts: ModelPolicyParts;
   /** As a fresh server of openpi draws it. */
@@ -65,6 +65,7 @@ export class ModelPolicy implements Policy {
     this.actionHorizon = parts.config.actionHorizon;
     this.actionDim = ROBOTS[parts.pipeline.policy.robot].actionDim;
     this.checkpointHash = parts.checkpointHash;
+    this.metadata = { scenes: parts.pipeline.policy.scenes };
     this.model = parts.model;
   }
 

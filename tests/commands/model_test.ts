@@ -96,11 +96,17 @@ Deno.test("pi0 export, inspect, infer and serve give the same bytes, which are o
 
     const inspected = await runProgram(["inspect", model, "--verify"]);
     assert.match(inspected.stdout, /319,616 parameters/);
+    assert.match(inspected.stdout, /scenes +none named/);
     assert.match(inspected.stdout, /1 cameras × 10 steps, 2 cameras × 10 steps, 3 cameras × 10 steps/);
     assert.match(inspected.stdout, /SentencePiece, 1280 pieces/);
     const { provenance, tokenizer } = JSON.parse((await runProgram(["inspect", model, "--json"])).stdout);
     assert.equal(provenance.checkpoint.path, "model.safetensors");
     assert.match(tokenizer.sha256, /^[0-9a-f]{64}$/);
+
+    // Its manifest names no scene, so it is not taken into any unasked.
+    const unasked = await runProgram(["eval", "--policy", model, "-n", "1"]);
+    assert.match(unasked.stderr, /Cannot play .* in the scene builtin unasked: .* no scene that its manifest names/);
+    assert.equal(unasked.code, 2);
 
     const observation = await goldenObservation(folders, golden);
     const expected = await goldenAnswer(folders, golden);

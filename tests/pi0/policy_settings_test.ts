@@ -22,7 +22,9 @@ Deno.test("readPolicySettings() reads openpi's settings, with the current grippe
     deltaActionDims: [6, -1, 6, -1],
     discreteStateInput: true,
     defaultPrompt: "Transfer cube",
+    scenes: [],
   });
+  assert.deepEqual(readPolicySettings({ ...aloha, scenes: ["gym-aloha"] }, "x").scenes, ["gym-aloha"]);
   assert.equal(readPolicySettings({ ...aloha, gripper_constants: "original" }, "x").gripperConstants, "original");
 });
 
@@ -37,6 +39,7 @@ Deno.test("readPolicySettings() takes null for what may be absent", () => {
     deltaActionDims: null,
     discreteStateInput: false,
     defaultPrompt: null,
+    scenes: [],
   });
 });
 
@@ -51,6 +54,7 @@ const REFUSED: readonly [string, unknown, RegExp][] = [
   ["more relative dims than actions", { ...aloha, delta_action_dims: [6, -9] }, /at most 14 actions of aloha/],
   ["a fraction of a dim", { ...aloha, delta_action_dims: [0.5] }, /whole numbers/],
   ["text for a choice", { ...aloha, discrete_state_input: "yes" }, /"discrete_state_input" is "yes"/],
+  ["one scene that is no list", { ...aloha, scenes: "builtin" }, /"scenes" is "builtin", and must be a list of names/],
   ["a number for a prompt", { ...aloha, default_prompt: 3 }, /"default_prompt" is 3, and must be text or null/],
 ];
 
