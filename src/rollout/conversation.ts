@@ -40,6 +40,8 @@ type Outcome = { readonly chunk: ActionChunk } | { readonly error: unknown };
 
 interface ConversationParts {
   readonly environment: Environment;
+  /** Of the episode. */
+  readonly seed: number;
   readonly policy: Policy;
   readonly clock: EpisodeClock;
   readonly signal: AbortSignal;
@@ -65,9 +67,11 @@ export class Conversation {
 
   /** Asks. In the fast pace the world stands still until the answer is known, which is taken when it is due. */
   async ask(step: number): Promise<void> {
-    const { environment, policy, clock, signal, pace } = this.#parts;
+    const { environment, seed, policy, clock, signal, pace } = this.#parts;
     const drawn = policy.looks !== false;
-    const { result: observation, tookMs: observeMs } = clock.standStill(() => environment.observe({ drawn }));
+    const { result: seen, tookMs: observeMs } = clock.standStill(() => environment.observe({ drawn }));
+    // A flow model would start from the noise that is next where it runs, which depends on whom it answered before.
+    const observation = { ...seen, seed: (seed + step) % 2 ** 32 };
     const askedMs = clock.now();
     this.requests.push({
       step,

@@ -96,7 +96,7 @@ export async function playEpisode(options: EpisodeOptions): Promise<Episode> {
   await onStep?.(0);
   const clock = new EpisodeClock(options.clock);
   const chunking = new Chunking({ replanSteps, whileWaiting });
-  const conversation = new Conversation({ environment, policy, pace, clock, signal });
+  const conversation = new Conversation({ environment, seed, policy, pace, clock, signal });
   const pacer = pace.kind === "real" ? new Pacer(clock, environment.controlHz) : undefined;
   let chunk: ActionChunk | undefined;
   // States and actions of a robot have the same order.

@@ -110,7 +110,13 @@ Deno.test("playEpisode() hands the policy the observation with the truth about t
   const policy = new Planner();
   await play({ policy, environment: new FakeEnvironment({ maxSteps: 5 }) });
   assert.deepEqual(policy.asked.map(({ simulation }) => simulation!.step), [0, 4]);
-  assert.deepEqual(Object.keys(policy.asked[0]!), ["images", "state", "prompt", "simulation"]);
+  assert.deepEqual(Object.keys(policy.asked[0]!), ["images", "state", "prompt", "simulation", "seed"]);
+});
+
+Deno.test("playEpisode() asks with a seed for noise that follows from the episode's and the step", async () => {
+  const policy = new Planner();
+  await play({ policy, environment: new FakeEnvironment({ maxSteps: 5 }), seed: 2 ** 32 - 3 });
+  assert.deepEqual(policy.asked.map(({ seed }) => seed), [2 ** 32 - 3, 1]);
 });
 
 Deno.test("playEpisode() goes on after a success, unless it shall stop there", async () => {
