@@ -28,6 +28,7 @@ import {
 import { type EvalJob, listConditions, listJobs } from "./eval_plan.ts";
 import { EvalPool } from "./eval_pool.ts";
 import { printEvaluation } from "./eval_print.ts";
+import { sweepChartPaths, writeSweepChart } from "./eval_sweep.ts";
 import { findWays, type Way } from "./eval_ways.ts";
 import type { EvalSetup, PolicyFacts } from "./eval_worker.ts";
 import { checkScene, sceneFolderOf, USUAL_SCENE } from "./scenes.ts";
@@ -62,7 +63,7 @@ export const evaluate = defineCommand({
     },
     {
       command: "pi0 eval --sweep-delay 0,100,200,400,800 --while-waiting continue --out sweep.json",
-      text: "Success versus latency, with the reasons.",
+      text: "Success versus latency, with the reasons; drawn in sweep.png and sweep.svg.",
     },
   ],
   async run(typed, context) {
@@ -71,7 +72,9 @@ export const evaluate = defineCommand({
     const delaysMs = delaysOf(options);
     const scene = options.scene ?? USUAL_SCENE;
     const sceneFolder = sceneFolderOf({ scene, sceneDir: options.sceneDir }, env);
-    if (options.out !== undefined && !options.force) await refuseExisting(options.out);
+    if (options.out !== undefined && !options.force) {
+      for (const path of [options.out, ...sweepChartPaths(options)]) await refuseExisting(path);
+    }
     await using found = await findWays(options, context);
     const conditions = listConditions(found.ways.map(({ mode }) => mode), [...new Set(options.task)], delaysMs);
     const jobs = listJobs(conditions, options.episodes, options.seed);
@@ -118,7 +121,10 @@ export const evaluate = defineCommand({
       episodes: conditions.flatMap((condition) => outcomes.filter((outcome) => keyOf(outcome) === keyOf(condition))),
       interrupted: signal.aborted,
     };
-    if (options.out !== undefined && !signal.aborted) await writeEvaluation(options.out, results);
+    if (options.out !== undefined && !signal.aborted) {
+      await writeEvaluation(options.out, results);
+      await writeSweepChart(results, options);
+    }
     if (!signal.aborted) journal.discard();
     if (options.json) terminal.stdout(`${JSON.stringify(results)}\n`);
     else printEvaluation(results, options, context);

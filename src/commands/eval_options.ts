@@ -78,7 +78,9 @@ export const EVAL_OPTIONS = {
     metavar: "MS,MS,…",
     group: "Time",
     conflicts: ["delay-ms"],
-    help: "Evaluate with each of these delays: success versus latency, such as 0,100,200,400,800",
+    help:
+      "Evaluate with each of these delays: success versus latency, such as 0,100,200,400,800; with --out also as a " +
+      "chart beside that file, .png and .svg",
   },
   "while-waiting": EPISODE_OPTIONS["while-waiting"],
   "replan-steps": EPISODE_OPTIONS["replan-steps"],
@@ -94,7 +96,11 @@ export const EVAL_OPTIONS = {
     group: "Results",
     help: "Write each episode whole, with every step and request, 0.3 MB each (see --policy replay:FILE)",
   },
-  "force": { kind: "flag", group: "Results", help: "Overwrite --out, and write into --records that holds files" },
+  "force": {
+    kind: "flag",
+    group: "Results",
+    help: "Overwrite --out and its charts, and write into --records that holds files",
+  },
   "min-success": {
     kind: "number",
     min: 0,

@@ -8,6 +8,7 @@ import type { EvaluationResults } from "../report/evaluation.ts";
 import { comparisonTable, successTable } from "../report/evaluation_table.ts";
 import type { CommandContext } from "./command.ts";
 import type { CompleteOptions } from "./eval_options.ts";
+import { sweepChartPaths } from "./eval_sweep.ts";
 
 /** Prints the results on stdout, and what went wrong, and where files are, on stderr. */
 export function printEvaluation(
@@ -39,6 +40,8 @@ export function printEvaluation(
     terminal.stderr(`pi0: interrupted; the table shows what was played until then (${remedy})\n`);
   } else if (!options.quiet) {
     if (options.out !== undefined) terminal.stderr(`pi0: every episode is in ${options.out}\n`);
+    const charts = sweepChartPaths(options).join(" and ");
+    if (charts !== "") terminal.stderr(`pi0: success versus latency is drawn in ${charts}\n`);
     if (options.records !== undefined) terminal.stderr(`pi0: every step of them is in ${options.records}\n`);
   }
 }

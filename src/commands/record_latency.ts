@@ -11,7 +11,8 @@ import { closedLoop } from "../measure/schedule.ts";
 import { summarizeTransport } from "../measure/statistics.ts";
 import { findWarnings } from "../measure/verdict.ts";
 import { seededRandom } from "../random.ts";
-import { writeWhole } from "../report/file.ts";
+import { chartPaths, writeChart } from "../report/chart_file.ts";
+import { latencyChart } from "../report/chart_latency.ts";
 import { type BenchResults, RESULTS_SCHEMA } from "../report/results.ts";
 import { ROBOTS } from "../robot/mod.ts";
 import type { Congestion } from "../transport/transport.ts";
@@ -23,9 +24,6 @@ import { describeEnvironment } from "./environment.ts";
 import type { Way } from "./eval_ways.ts";
 import type { RecordedEpisode } from "./record_track.ts";
 import { withoutSecrets } from "./secrets.ts";
-
-/** Width that the panels are made for. */
-const CHART_WIDTH_PX = 1600;
 
 /** Enough for a p95 and a curve; a policy of 100 ms takes ten seconds for them. */
 const REQUESTS = 100;
@@ -107,15 +105,7 @@ export async function measureLatency(
 
 /** Draws the five panels. @returns the files' paths. @throws {Error} that names the path that cannot be written. */
 export async function drawLatency(results: BenchResults, pathWithoutExtension: string): Promise<string[]> {
-  // Loaded when it is used: the chart library is the largest of all.
-  const [{ latencyChart }, { renderPng }] = await Promise.all([
-    import("../report/chart_latency.ts"),
-    import("../report/chart_png.ts"),
-  ]);
-  const { svg } = await latencyChart({ ...results, samples: attachPrevious(results.samples) });
-  const png = await renderPng(svg, { widthPx: CHART_WIDTH_PX });
-  const paths = { svg: `${pathWithoutExtension}.svg`, png: `${pathWithoutExtension}.png` };
-  await writeWhole(paths.png, png, "the chart");
-  await writeWhole(paths.svg, svg, "the chart");
-  return [paths.png, paths.svg];
+  const chart = await latencyChart({ ...results, samples: attachPrevious(results.samples) });
+  await writeChart(pathWithoutExtension, chart);
+  return chartPaths(pathWithoutExtension);
 }

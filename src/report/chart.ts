@@ -117,7 +117,9 @@ async function loadEngine(): Promise<(option: EChartsOption, place: Place, name:
         .replace(/<style[^]*?<\/style>\n?/g, "")
         .replace(/ (?:ecmeta_\w+|class|pointer-events)="[^"]*"/g, "")
         // The numbers in these names count up with every chart of the process.
-        .replace(/(id="|url\(#)zr\d+-/g, `$1${name}-`);
+        .replace(/(id="|url\(#)zr\d+-/g, `$1${name}-`)
+        // Drawing and word processors do not know the first one, and would lift every text by a third of its height.
+        .replaceAll('dominant-baseline="central"', 'dy="0.35em"');
       return `<g transform="translate(${xPx} ${yPx})">${inner}</g>`;
     } finally {
       chart.dispose();

@@ -46,7 +46,8 @@ export function timelinePanel(transports: readonly TransportLatency[], widthPx: 
     drawing: {
       grid: panelGrid({ leftPx: 80, rightPx: 30, legendPx: heightPx }),
       legend,
-      xAxis: { ...valueAxis("time since the run's start, in s"), min: 0 },
+      // The panel is wide: with the few marks of the others, up to a third of it would lie behind the run's end.
+      xAxis: { ...valueAxis("time since the run's start, in s"), min: 0, splitNumber: 12 },
       yAxis: {
         ...(logarithmic ? logAxis(name, floored(all[0]!), floored(slowestMs)) : { ...valueAxis(name), min: 0 }),
         nameGap: 52,

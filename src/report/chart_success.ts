@@ -62,8 +62,11 @@ function successPanel(curves: readonly SuccessCurve[], widthPx: number): Panel {
   const [lowestMs, highestMs] = [delays[0]!, delays[delays.length - 1]!];
   // One delay alone is in the middle.
   const spanMs = highestMs === lowestMs ? 25 : highestMs - lowestMs;
-  // Whiskers of curves that were tried with the same delays stand beside each other.
-  const shiftMs = (i: number) => (i - (drawn.length - 1) / 2) * spanMs * 0.008;
+  // Marks of curves that were tried with the same delays stand beside each other, and nearer to their own delay than to
+  // the next one.
+  const gapsMs = delays.slice(1).map((delayMs, i) => delayMs - delays[i]!);
+  const stepMs = Math.min(0.011 * spanMs, 0.6 * Math.min(...gapsMs) / drawn.length);
+  const shiftMs = (i: number) => (i - (drawn.length - 1) / 2) * stepMs;
   const { legend, heightPx } = panelLegend(drawn.map(({ name }) => shorten(name, 40)), widthPx, { widthPx: 26 });
   const axis = valueAxis("delay of every chunk of actions, in ms");
   return {
@@ -104,7 +107,9 @@ function successPanel(curves: readonly SuccessCurve[], widthPx: number): Panel {
             encode: { x: 0, y: [1, 2] },
             data: points.map(({ interval: [low, high] }, at) => [xs[at]!, 100 * low, 100 * high]),
             renderItem: ({ dataIndex }, api) =>
-              drawWhiskers(api, style.color, drawn.length === 1 ? countOf(points[dataIndex]!) : undefined),
+              drawn.length === 1
+                ? drawWhiskers(api, { color: style.color, capPx: 10, text: countOf(points[dataIndex]!) })
+                : drawWhiskers(api, { color: style.color, capPx: 6 }),
           } satisfies CustomSeriesOption,
         ];
       }),
@@ -114,11 +119,10 @@ function successPanel(curves: readonly SuccessCurve[], widthPx: number): Panel {
 
 type RenderItem = NonNullable<CustomSeriesOption["renderItem"]>;
 
-/** Two caps and a line between them, and a text above. */
+/** Two caps and a line between them, and a text above where there is one. */
 function drawWhiskers(
   api: Parameters<RenderItem>[1],
-  color: string,
-  text: string | undefined,
+  { color, capPx, text }: { readonly color: string; readonly capPx: number; readonly text?: string },
 ): ReturnType<RenderItem> {
   const [xPx, lowPx] = api.coord([api.value(0), api.value(1)]) as [number, number];
   const [, highPx] = api.coord([api.value(0), api.value(2)]) as [number, number];
@@ -129,8 +133,8 @@ function drawWhiskers(
   });
   const whiskers = [
     line(xPx, lowPx, xPx, highPx),
-    line(xPx - 5, lowPx, xPx + 5, lowPx),
-    line(xPx - 5, highPx, xPx + 5, highPx),
+    line(xPx - capPx / 2, lowPx, xPx + capPx / 2, lowPx),
+    line(xPx - capPx / 2, highPx, xPx + capPx / 2, highPx),
   ];
   if (text === undefined) return { type: "group", children: whiskers };
   const label = {

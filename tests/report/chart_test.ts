@@ -32,6 +32,12 @@ Deno.test("drawFigure() escapes names and leaves them as they are", async () => 
   assert.match(svg, />&lt;b&gt;&amp;&quot;zr0-c0&#39;<\/text>/);
 });
 
+Deno.test("drawFigure() places texts in a way that every program understands", async () => {
+  const { svg } = await draw(panel);
+  assert.doesNotMatch(svg, /-baseline/);
+  assert.equal(svg.match(/ dy="0\.35em"/g)?.length, svg.match(/<text/g)?.length);
+});
+
 Deno.test("drawFigure() names each part once, so that two panels do not clip each other", async () => {
   const { svg } = await drawFigure(size, { title: "t", note: "n" }, [{ panel, place }, { panel, place }]);
   const names = [...svg.matchAll(/ id="([^"]+)"/g)].map(([, name]) => name);
