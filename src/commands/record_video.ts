@@ -10,13 +10,8 @@ import { type EpisodeTrack, openComparison, stateAt } from "../report/comparison
 import { writeWhole } from "../report/file.ts";
 import { openVideo } from "../report/video.ts";
 import type { Image, PictureSize } from "../types.ts";
+import { Painter, type Stage } from "./record_painter.ts";
 import type { PosedTrack } from "./record_track.ts";
-
-/** A world that can be put into any pose. */
-export interface Stage {
-  pose(qpos: readonly number[]): void;
-  render(camera: string, size: PictureSize): Image;
-}
 
 export interface VideoParts {
   readonly path: string;
@@ -47,7 +42,9 @@ export async function recordVideo({ track, stage }: StagedTrack, parts: VideoPar
   const { mode, maxSteps, maxReward, moments } = track;
   const fonts = await openCaptionFonts(size.widthPx, size.heightPx);
   const frames = Math.floor((track.endMs + END_HOLD_MS) / 1000 * framesPerSecond) + 1;
-  const shown = { ...track, picture: pictureOf({ track, stage }, parts) } satisfies EpisodeTrack;
+  const painter = new Painter({ camera, size });
+  const picture = (index: number) => painter.picture(stage, track.poses[index]!);
+  const shown = { ...track, picture } satisfies EpisodeTrack;
   function* images(): Generator<Image> {
     let index = -1;
     let image: Image | undefined;
@@ -71,9 +68,13 @@ export async function recordComparison(
 ): Promise<void> {
   const { framesPerSecond, camera } = parts;
   const size = paneSize(parts.size, tracks.length);
+  const painter = new Painter({ camera, size });
   const comparison = await openComparison({
     title,
-    tracks: tracks.map((staged) => ({ ...staged.track, picture: pictureOf(staged, { camera, size }) })),
+    tracks: tracks.map(({ track, stage }) => ({
+      ...track,
+      picture: (index: number) => painter.picture(stage, track.poses[index]!),
+    })),
     paneWidthPx: size.widthPx,
     paneHeightPx: size.heightPx,
     framesPerSecond,
@@ -86,16 +87,6 @@ function paneSize({ widthPx, heightPx }: PictureSize, count: number): PictureSiz
   if (count <= 2) return { widthPx, heightPx };
   const smaller = (px: number) => Math.max(16, 2 * Math.round(px * 3 / 8));
   return { widthPx: smaller(widthPx), heightPx: smaller(heightPx) };
-}
-
-function pictureOf(
-  { track, stage }: StagedTrack,
-  { camera, size }: Pick<VideoParts, "camera" | "size">,
-): (index: number) => Image {
-  return (index) => {
-    stage.pose(track.poses[index]!);
-    return stage.render(camera, size);
-  };
 }
 
 async function encode(

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../src/clock.ts";
+import type { Stage } from "../../src/commands/record_painter.ts";
 import type { PosedTrack } from "../../src/commands/record_track.ts";
-import { recordComparison, recordVideo, type Stage } from "../../src/commands/record_video.ts";
+import { recordComparison, recordVideo } from "../../src/commands/record_video.ts";
 import type { Image, PictureSize } from "../../src/types.ts";
 import { checkMp4 } from "../support/mp4_structure.ts";
 
@@ -70,6 +71,24 @@ Deno.test("recordComparison() shows two at full size and three at three quarters
       for (const { drawn } of stages) assert.deepEqual([...new Set(drawn)], [size]);
       assert.equal(checkMp4(await Deno.readFile(`${folder}/${count}.mp4`)).frames, 43);
     }
+  });
+});
+
+Deno.test("recordComparison() draws a pose once that several ways come to soon after each other", async () => {
+  await inFolder(async (folder) => {
+    const late = {
+      ...TRACK,
+      moments: TRACK.moments.map((moment) => ({ ...moment, atMs: moment.atMs + 80 })),
+      endMs: 280,
+    };
+    const [stage, other] = [new FakeStage(), new FakeStage()];
+    const { parts } = partsFor(`${folder}/a.mp4`);
+    await recordComparison(
+      "all",
+      [{ track: TRACK, stage }, { track: late, stage }, { track: TRACK, stage: other }],
+      parts,
+    );
+    for (const { poses } of [stage, other]) assert.deepEqual(poses.toSorted((a, b) => a - b), [0, 2, 4, 6, 8, 10]);
   });
 });
 
