@@ -24,8 +24,14 @@ import { type Dialect, encodeInfoRequest, encodeRequest } from "../wire/request.
 const WARM_UP_BYTES = 7.5 * 1024 * 1024;
 const WARM_UP_FIRST_BYTES = 256 * 1024;
 const WARM_UP_LARGEST_BYTES = 4 * 1024 * 1024;
-/** On a slow link 8 MB take too long: no further padding is begun after this time. */
-const WARM_UP_MS = 1500;
+/**
+ * On a slow link 8 MB take too long: no padding is begun that would not end within so many round trips, as long as the
+ * one before it took. TCP needs 20 of them, QUIC 15 (measured at 80 and 200 ms), and the last piece is foreseen longer
+ * than it takes. Short round trips leave a link of 10 Mbit/s no time, so that there is a least time, too.
+ */
+const WARM_UP_ROUND_TRIPS = 25;
+const WARM_UP_LEAST_MS = 1500;
+const WARM_UP_MOST_MS = 5000;
 
 export interface RemoteOptions {
   /** How the far side is called in messages; its URL. */
@@ -119,20 +125,29 @@ export class RemotePolicy implements Policy {
   /**
    * Sends padding, so that the connection's window is open when the first observation comes. Needs an open connection.
    *
+   * @param mostMs how long it may take, as far as that can be foreseen; on a short or a slow link it takes less.
    * @throws {TransportError} not_speaking, where the far side is no pi0 server.
    */
-  async openWindow(signal: AbortSignal): Promise<void> {
-    const { clock, connectMs } = this.#options;
+  async openWindow(signal: AbortSignal, mostMs = WARM_UP_MOST_MS): Promise<void> {
+    const { clock, connectMs, requestMs } = this.#options;
+    const askedMs = clock.now();
     const { maxMessageBytes } = await this.fetchInfo(signal);
+    const beganMs = clock.now();
+    const usualMs = Math.max(WARM_UP_LEAST_MS, WARM_UP_ROUND_TRIPS * (beganMs - askedMs));
+    const limitMs = Math.min(usualMs, WARM_UP_MOST_MS, mostMs);
     const largestBytes = Math.min(WARM_UP_LARGEST_BYTES, Number(maxMessageBytes ?? WARM_UP_FIRST_BYTES));
     const { warmUpBytes = WARM_UP_BYTES } = this.#require();
-    const end = clock.now() + WARM_UP_MS;
+    // A link that turns out slow needs time for the piece that was begun: being late would end the connection.
+    const pieceMs = Math.max(requestMs, connectMs + limitMs);
     let lengthBytes = Math.min(WARM_UP_FIRST_BYTES, largestBytes);
-    for (let sentBytes = 0; sentBytes < warmUpBytes && clock.now() < end;) {
-      // A slow link needs time for the last piece that was begun.
-      await this.#within(connectMs + WARM_UP_MS, signal, (within) => this.#pad(lengthBytes, within));
+    let foreseenMs = 0;
+    for (let sentBytes = 0; sentBytes < warmUpBytes && clock.now() - beganMs + foreseenMs <= limitMs;) {
+      const startedMs = clock.now();
+      await this.#within(pieceMs, signal, (within) => this.#pad(lengthBytes, within));
       sentBytes += lengthBytes;
-      lengthBytes = Math.min(2 * lengthBytes, largestBytes);
+      const nextBytes = Math.min(2 * lengthBytes, largestBytes);
+      foreseenMs = (clock.now() - startedMs) * nextBytes / lengthBytes;
+      lengthBytes = nextBytes;
     }
   }
 
@@ -240,12 +255,12 @@ export class RemotePolicy implements Policy {
     const lost = this.#connection?.closed === true;
     const connection = await this.#open(requestMs, signal);
     // A short limit would pass during the warm-up, which ends the connection, and so on for ever.
-    const hasTime = requestMs >= 4 * WARM_UP_MS;
-    if (lost && warm && !foreign && hasTime) await this.openWindow(signal);
+    const warmUpMs = requestMs / 4;
+    if (lost && warm && !foreign && warmUpMs >= WARM_UP_LEAST_MS) await this.openWindow(signal, warmUpMs);
     const bytesOutBefore = connection.bytesOut;
     const bytesInBefore = connection.bytesIn;
-    // A foreign server knows neither of pi0's own fields.
-    const { simulation: _, ...seen } = observation;
+    // A foreign server knows none of what pi0's own episodes add.
+    const { simulation: _, seed: __, ...seen } = observation;
     const message = encodeRequest(this.#encoder, foreign ? seen : observation, profile, dialect, timing && !foreign);
     const sentMs = clock.now();
     const reply = await connection.request(message, signal);

@@ -386,7 +386,7 @@ for (const dialect of ["robodal", "openpi"] as const) {
   Deno.test(`RemotePolicy never tells it a server that is not pi0's in ${dialect}'s dialect`, async () => {
     const connection = new ScriptedConnection(answerActions, {});
     const client = scripted(connection, { foreign: true, dialect });
-    const simulated = { ...observation(1), simulation: tinySimulation(3) };
+    const simulated = { ...observation(1), simulation: tinySimulation(3), seed: 7 };
     await client.infer(simulated, endless);
     await client.infer(observation(1), endless);
     const [first, second] = connection.messages;
@@ -434,15 +434,60 @@ Deno.test("RemotePolicy sends no padding that is longer than the server takes, b
   assert.equal(Math.max(...await paddingFor(1000)), 1000);
 });
 
-Deno.test("RemotePolicy begins no padding on a slow link after 1.5 s", async () => {
+/** How many pieces of padding are sent where information takes a round trip, and padding what `padMs` says. */
+async function countPadding(
+  roundTripMs: number,
+  padMs: (lengthBytes: number) => number,
+  options: { requestMs?: number; mostMs?: number } = {},
+): Promise<{ count: number; tookMs: number }> {
   const clock = new FakeClock();
   const connection = new ScriptedConnection((message) => {
-    if (isInfoRequest(message)) return encodeInfo(new Encoder(), { protocol: 1, maxMessageBytes: 4_000_000 });
-    clock.stall(800);
-    return new Uint8Array(0);
+    const isPad = isPadding(message);
+    clock.stall(isPad ? padMs(message.length) : roundTripMs);
+    return isPad ? new Uint8Array(0) : encodeInfo(new Encoder(), { protocol: 1, maxMessageBytes: 4 * 2 ** 20 });
   });
-  await scripted(connection, { clock }).openWindow(endless);
-  assert.equal(connection.messages.filter((message) => isPadding(message)).length, 2);
+  const { mostMs, ...limits } = options;
+  await scripted(connection, { clock, ...limits }).openWindow(endless, mostMs);
+  return {
+    count: connection.messages.filter((message) => isPadding(message)).length,
+    tookMs: clock.now() - roundTripMs,
+  };
+}
+
+Deno.test("RemotePolicy begins no padding on a slow link that would not end within 1.5 s", async () => {
+  const bytesPerMs = 10_000 / 8;
+  const { count, tookMs } = await countPadding(20, (lengthBytes) => lengthBytes / bytesPerMs);
+  assert.equal(count, 3);
+  assert.ok(tookMs <= 1500, `${tookMs} ms`);
+});
+
+Deno.test("RemotePolicy opens the whole window where the round trip is long, which takes more than 1.5 s", async () => {
+  // Slow start over 200 ms, as measured.
+  const sendMs = (lengthBytes: number) => lengthBytes > 2 ** 20 ? 450 : 1000;
+  const { count, tookMs } = await countPadding(200, sendMs);
+  assert.deepEqual({ count, tookMs }, { count: 5, tookMs: 3900 });
+});
+
+Deno.test("RemotePolicy takes 5 s at most for the window, however long the round trip, or less where told so", async () => {
+  const sendMs = () => 1000;
+  assert.deepEqual(await countPadding(2000, sendMs), { count: 4, tookMs: 4000 });
+  assert.deepEqual(await countPadding(2000, sendMs, { mostMs: 1500 }), { count: 1, tookMs: 1000 });
+});
+
+Deno.test("RemotePolicy gives a piece of padding as long as a request, and connecting and the warm-up at least", async () => {
+  for (const { requestMs, limitMs } of [{ requestMs: 10_000, limitMs: 10_000 }, { requestMs: 50, limitMs: 6500 }]) {
+    const clock = new FakeClock();
+    const silent = new ScriptedConnection(() => encodeInfo(new Encoder(), { protocol: 1 }));
+    const answer = silent.request.bind(silent);
+    silent.request = (message) => isPadding(message) ? new Promise(() => {}) : answer(message);
+    let ended = false;
+    const opening = scripted(silent, { clock, requestMs, connectMs: 5000 }).openWindow(endless);
+    const late = assert.rejects(opening, { name: "TransportError", code: "deadline" }).finally(() => ended = true);
+    await clock.advance(limitMs - 1);
+    assert.equal(ended, false);
+    await clock.advance(1);
+    await late;
+  }
 });
 
 const STRANGERS: { name: string; answer: (message: Bytes) => Encodable | Bytes }[] = [
