@@ -39,6 +39,11 @@ const LOOPBACK = "127.0.0.1";
 const MAX_HELLO_BYTES = 64 * 1024;
 /** A closed QUIC connection takes leave of its far end through the relay, in a later turn of the event loop. */
 const FAREWELL_MS = 10;
+/**
+ * Relays in which no QUIC connection stands yet. One more ends the oldest, which has had its chance: nobody can take
+ * all places by saying nothing.
+ */
+const MAX_HALF_OPEN = 256;
 /** How much longer than its QUIC connections a relay may last when the server stops. */
 const LINGER_MS = 1000;
 
@@ -136,21 +141,35 @@ export function listenQuicTcp(service: Service, options: ListenOptions): Listene
   const { identity, ...plain } = options;
   /** Who is behind each of the relay's own UDP ports. */
   const remotes = new Map<number, string>();
+  /** The relays in which no connection stands yet, by the same ports, oldest first. */
+  const halfOpen = new Map<number, ByteStream>();
   const inside = listenQuicAs(
     "quic-tcp",
     service,
     { congestion: DEFAULT_CONGESTION, ...options, hostname: LOOPBACK, port: 0 },
-    ({ hostname, port }) => remotes.get(port) ?? `${hostname}:${port}`,
+    ({ hostname, port }) => {
+      // This is asked when a connection stands.
+      halfOpen.delete(port);
+      return remotes.get(port) ?? `${hostname}:${port}`;
+    },
   );
   const peer = { address: { transport: "udp" as const, hostname: LOOPBACK, port: inside.port } };
   const hello = new TextEncoder().encode(JSON.stringify({ pi0: PROTOCOL_VERSION, certificate: identity!.certPem }));
+  // Those inside are counted by QUIC. Relays that are being closed need room, too.
+  const limits = { ...plain.limits, maxConnections: plain.limits.maxConnections + 2 * MAX_HALF_OPEN };
   let outside: Listener;
   try {
-    outside = acceptOn(plain, async (accepted) => {
+    outside = acceptOn({ ...plain, limits }, async (accepted) => {
       const { stream } = accepted;
       const socket = Deno.listenDatagram({ transport: "udp", hostname: LOOPBACK, port: 0 });
       const { port } = socket.addr as Deno.NetAddr;
       remotes.set(port, accepted.remote);
+      halfOpen.set(port, stream);
+      const [oldest] = halfOpen;
+      if (halfOpen.size > MAX_HALF_OPEN) {
+        halfOpen.delete(oldest![0]);
+        oldest![1].close();
+      }
       // Whether it may be closed at once is for the connection inside to say.
       accepted.busy = true;
       try {
@@ -159,6 +178,7 @@ export function listenQuicTcp(service: Service, options: ListenOptions): Listene
       } finally {
         inside.drop(port);
         remotes.delete(port);
+        halfOpen.delete(port);
       }
     });
   } catch (error) {
@@ -169,7 +189,7 @@ export function listenQuicTcp(service: Service, options: ListenOptions): Listene
     hostname: outside.hostname,
     port: outside.port,
     get connections() {
-      return Math.max(inside.connections, outside.connections);
+      return Math.max(inside.connections, outside.connections - halfOpen.size);
     },
     async close(graceMs) {
       const closing = outside.close(graceMs + LINGER_MS);

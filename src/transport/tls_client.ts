@@ -206,26 +206,41 @@ async function distrust(target: TlsTarget, trust: Trust, signal: AbortSignal, te
 
 /** Why a certificate was not believed, from what the runtime said of it. */
 export function reason(text: string, certificate: Bytes, trust: Trust): string {
-  const { validFrom, validTo, subject, issuer } = new X509Certificate(pemOf("CERTIFICATE", certificate));
-  const now = new Date();
-  const day = (date: Date) => date.toISOString().slice(0, 10);
-  if (now > new Date(validTo)) return `it expired on ${day(new Date(validTo))}`;
-  if (now < new Date(validFrom)) return `it is not valid before ${day(new Date(validFrom))}`;
+  const { subject, issuer } = new X509Certificate(pemOf("CERTIFICATE", certificate));
+  const dates = outsideDates(certificate);
+  if (dates !== undefined) return dates;
   if (/altname|not valid for name/i.test(text)) return "it was made for other names";
   if (trust.kind === "roots") return "no root of --ca signed it";
   return subject === issuer ? "it is self-signed" : "no root that is trusted here signed it";
 }
 
-/** The line about a certificate (DER) that was not believed. */
+/** In words, that a certificate (DER) is not valid any more, or not yet; undefined where it is valid. */
+export function outsideDates(certificate: Bytes): string | undefined {
+  const { validFrom, validTo } = new X509Certificate(pemOf("CERTIFICATE", certificate));
+  const now = new Date();
+  const day = (date: Date) => date.toISOString().slice(0, 10);
+  if (now > new Date(validTo)) return `it expired on ${day(new Date(validTo))}`;
+  if (now < new Date(validFrom)) return `it is not valid before ${day(new Date(validFrom))}`;
+  return undefined;
+}
+
+/**
+ * The line about a certificate (DER) that was not believed.
+ *
+ * @param renewal what helps, where nothing does that the client could say.
+ */
 export function untrusted(
   { where }: Pick<TlsTarget, "where">,
   trust: Trust,
   why: string,
   certificate: Bytes,
   cause?: unknown,
+  renewal?: string,
 ): TransportError {
   const hash = sha256(certificate);
-  const remedy = trust.kind === "pin"
+  const remedy = renewal !== undefined
+    ? renewal
+    : trust.kind === "pin"
     ? "this version of Deno also looks at dates and names: use 2.9.6"
     : `if the server printed that, add --cert-sha256 ${hash}; or give its root with --ca FILE; or type --insecure`;
   const message = `Cannot trust ${where}: its certificate has the SHA-256 ${hash}, and ${why} (${remedy})`;

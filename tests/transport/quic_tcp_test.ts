@@ -21,10 +21,10 @@ function pinOf({ certPem }: Identity): Trust {
   return { kind: "pin", sha256: fingerprintOf(certPem) };
 }
 
-function start() {
+function start(shown: Identity = identity, port = 0) {
   const service = new EchoService();
-  const where = { hostname: "127.0.0.1", port: 0, clock: systemClock };
-  const listener = listenQuicTcp(service, { ...where, limits: LIMITS, identity });
+  const where = { hostname: "127.0.0.1", port, clock: systemClock };
+  const listener = listenQuicTcp(service, { ...where, limits: LIMITS, identity: shown });
   return {
     service,
     listener,
@@ -203,6 +203,66 @@ Deno.test("a client of the relay that sends no datagrams, or such as are too lon
   for (let i = 0; i < 200; i++) await garbage.send(join([hex("03e8"), noise]));
   assert.equal(await ask(honest, "after"), "after");
   assert.equal(server.service.callers.length, 1);
+});
+
+Deno.test("a thousand relays without a handshake inside keep nobody out, and count as no connections", async () => {
+  await using server = start();
+  const idlers: RawClient[] = [];
+  for (let i = 0; i < 1000; i++) {
+    const client = await RawClient.connect(server.port);
+    // Some say nothing, some send what is no QUIC, and some have left already.
+    if (i % 3 === 1) await client.send(hex("0004 c0000000")).catch(() => undefined);
+    if (i % 3 === 2) client.close();
+    idlers.push(client);
+  }
+  for (let i = 0; i < 3; i++) {
+    await using connection = await connect(server.port);
+    assert.equal(await ask(connection, "hello"), "hello");
+  }
+  assert.equal(server.service.callers.length, 3);
+  await eventually("nobody is counted", () => server.listener.connections === 0);
+  for (const client of idlers) client.close();
+});
+
+Deno.test("the oldest relays without a handshake inside make way for newer ones, and one with a handshake does not", async () => {
+  await using server = start();
+  await using honest = await connect(server.port);
+  assert.equal(await ask(honest, "before"), "before");
+  const oldest = await RawClient.connect(server.port);
+  await oldest.bytes(frame(JSON.stringify(HELLO)).length);
+  const others: RawClient[] = [];
+  for (let i = 0; i < 300; i++) others.push(await RawClient.connect(server.port));
+  assert.equal(await oldest.ended(), true);
+  assert.equal(await ask(honest, "after"), "after");
+  for (const client of [oldest, ...others]) client.close();
+});
+
+Deno.test("a relay that is cut in the middle of connecting is one line", async () => {
+  await using server = start();
+  using middle = new TcpMiddle(server.port);
+  middle.change = (bytes, direction) => {
+    if (direction === "up") middle.cut();
+    return bytes;
+  };
+  await assert.rejects(connect(middle.port), {
+    code: "disconnected",
+    message: `The relay to quic-tcp://127.0.0.1:${middle.port} was cut`,
+  });
+});
+
+Deno.test("quic-tcp does not trust a server that was restarted with another certificate, and says that it may be new", async () => {
+  const first = start();
+  const { port } = first;
+  const visit = async (trust: Trust) => {
+    await using connection = await connect(port, { trust });
+    assert.equal(await ask(connection, "hello"), "hello");
+  };
+  await visit(pinOf(identity));
+  await first[Symbol.asyncDispose]();
+  await using second = start(other, port);
+  await assert.rejects(visit(pinOf(identity)), { code: "untrusted", message: /new certificate\?/ });
+  assert.equal(second.service.received, 0);
+  await visit(pinOf(other));
 });
 
 Deno.test("many clients at once are each answered their own, and told apart by their addresses", async () => {
