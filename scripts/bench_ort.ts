@@ -5,7 +5,8 @@
  *
  * Method: a model of one addition of four numbers, so that a run is nothing but overhead. "call" is the whole run through
  * FFI on this thread, ONNX Runtime's own part included; "thread" is the same run as the program does it, in a Worker.
- * They are measured in turns. Event-loop gaps are the time between two timers of 1 ms while a chain of matrix products
+ * "bare" is an empty message to a Worker and back, most of which is waking cores that sleep. They are measured in turns.
+ * Event-loop gaps are the time between two timers of 1 ms while a chain of matrix products
  * runs. Memory is what the process has of its own (anonymous pages), after loading and running one session and three,
  * with weights of 192 MiB (float32) and 48 MiB (int8), in processes of their own; "shared" gives the sessions the same
  * weights in memory.
@@ -83,6 +84,14 @@ async function measureCalls(runtime: Runtime): Promise<void> {
   const inputs = { x: new Float32Array(4) };
   const callUs: number[] = [];
   const threadUs: number[] = [];
+  const bareUs: number[] = [];
+  const echo = new Worker("data:text/javascript,onmessage = () => postMessage(0)", { type: "module" });
+  const bounce = () =>
+    new Promise<void>((resolve) => {
+      echo.onmessage = () => resolve();
+      echo.postMessage(0);
+    });
+  await bounce();
   for (let round = 0; round < ROUNDS; round++) {
     let startMs = clock.now();
     for (let i = 0; i < CALLS; i++) engine.run(direct);
@@ -90,13 +99,19 @@ async function measureCalls(runtime: Runtime): Promise<void> {
     startMs = clock.now();
     for (let i = 0; i < CALLS; i++) await session.run(inputs);
     threadUs.push((clock.now() - startMs) * 1000 / CALLS);
+    startMs = clock.now();
+    for (let i = 0; i < CALLS; i++) await bounce();
+    bareUs.push((clock.now() - startMs) * 1000 / CALLS);
   }
+  echo.terminate();
   const call = percentile(callUs.sort((a, b) => a - b), 0.5);
   const thread = percentile(threadUs.sort((a, b) => a - b), 0.5);
+  const bare = percentile(bareUs.sort((a, b) => a - b), 0.5);
   print(`call    ${call.toFixed(1)} µs (goal 10), best of ${ROUNDS} rounds ${callUs[0]!.toFixed(1)}`);
   print(
     `thread  ${(thread - call).toFixed(0)} µs beyond the call (goal 150), best ${(threadUs[0]! - call).toFixed(0)}`,
   );
+  print(`bare    ${bare.toFixed(0)} µs for an empty message to a Worker and back, best ${bareUs[0]!.toFixed(0)}`);
 }
 
 async function measureGaps(runtime: Runtime, threads: number): Promise<void> {
