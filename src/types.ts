@@ -172,6 +172,8 @@ export interface Environment {
    * @throws {SimulationError} where the physics breaks down: the episode is over.
    */
   step(action: Float64Array): void;
+  /** Puts the first object of the task somewhere else on the table, at rest, as a hand that takes it would. */
+  push(): void;
   /** What a camera sees now. */
   render(camera: string, size: PictureSize): Image;
   [Symbol.dispose](): void;

@@ -28,6 +28,14 @@ export const EPISODE_OPTIONS = {
     group: "World",
     help: "Length of an episode without a success, at 50 steps per second",
   },
+  "push-at": {
+    kind: "integer",
+    min: 1,
+    max: 100_000,
+    metavar: "STEP",
+    group: "World",
+    help: "Put the cube or the peg somewhere else on the table at this step, once, as a hand that takes it would",
+  },
   "observe": {
     kind: "string",
     metavar: "NAME",

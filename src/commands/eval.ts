@@ -88,6 +88,7 @@ export const evaluate = defineCommand({
       maxSteps: options.maxSteps,
       replanSteps: options.replanSteps,
       whileWaiting: options.whileWaiting,
+      ...(options.pushAt === undefined ? {} : { pushAt: options.pushAt }),
       ...(options.records === undefined ? {} : { records: options.records }),
       version,
     };

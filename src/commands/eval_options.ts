@@ -57,6 +57,7 @@ export const EVAL_OPTIONS = {
   "scene": TYPED_SCENE_OPTION,
   "scene-dir": SCENE_OPTIONS["scene-dir"],
   "observe": EPISODE_OPTIONS.observe,
+  "push-at": EPISODE_OPTIONS["push-at"],
   "pace": {
     kind: "choice",
     choices: ["fast", "real"],

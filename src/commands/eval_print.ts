@@ -24,9 +24,10 @@ export function printEvaluation(
     : options.sweepDelay !== undefined
     ? `delays of ${options.sweepDelay} ms`
     : `answers after ${options.delayMs ?? 0} ms`;
+  const push = options.pushAt === undefined ? "" : `, pushed away at step ${options.pushAt}`;
   terminal.stdout(
     `${policies} in ${[...new Set(options.task)].join(" and ")} (${scene} scene), seed ${options.seed}; ${pace}, ` +
-      `${options.whileWaiting} while waiting, ${options.replanSteps} rows of each chunk\n\n`,
+      `${options.whileWaiting} while waiting, ${options.replanSteps} rows of each chunk${push}\n\n`,
   );
   if (summaries.length > 0) terminal.stdout(successTable(summaries, { color }));
   if (comparisons.length > 0) terminal.stdout(`\n${comparisonTable(comparisons, { color })}`);

@@ -31,6 +31,8 @@ export interface EvalSetup {
   readonly maxSteps: number;
   readonly replanSteps: number;
   readonly whileWaiting: WhileWaiting;
+  /** The step before which the task's first object is put elsewhere. */
+  readonly pushAt?: number;
   /** Folder that every episode is written to. */
   readonly records?: string;
   /** Of this program, for those files. */
@@ -79,7 +81,7 @@ class Player {
   }
 
   async play(job: EvalJob): Promise<EpisodeOutcome> {
-    const { replanSteps, whileWaiting, records, version } = this.#setup;
+    const { replanSteps, whileWaiting, pushAt, records, version } = this.#setup;
     const { mode, task, delayMs } = job.condition;
     const environment = await this.#environmentOf(task as TaskName);
     const pace: Pace = delayMs === undefined ? { kind: "real" } : { kind: "fast", delayMs };
@@ -90,6 +92,7 @@ class Player {
       replanSteps,
       whileWaiting,
       pace,
+      ...(pushAt === undefined ? {} : { pushAt }),
       stopAtSuccess: true,
       clock: systemClock,
       signal: this.#signal,

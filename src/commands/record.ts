@@ -160,6 +160,7 @@ async function makeLive(
     maxSteps: options.maxSteps,
     replanSteps: options.replanSteps,
     whileWaiting: options.whileWaiting,
+    ...(options.pushAt === undefined ? {} : { pushAt: options.pushAt }),
     records,
     version,
   }, 1);

@@ -36,6 +36,7 @@ const OPTIONS = {
   ...SCENE_OPTIONS,
   "seed": EPISODE_OPTIONS.seed,
   "max-steps": { ...EPISODE_OPTIONS["max-steps"], help: "Length of the episode, at 50 steps per second" },
+  "push-at": EPISODE_OPTIONS["push-at"],
   "stop-at-success": { kind: "flag", group: "World", help: "End with the first success, as gym-aloha does" },
   "camera": {
     kind: "string",
@@ -127,6 +128,7 @@ export const sim = defineCommand({
         policy,
         seed: options.seed,
         replanSteps: options.replanSteps,
+        ...(options.pushAt === undefined ? {} : { pushAt: options.pushAt }),
         stopAtSuccess: options.stopAtSuccess,
         clock,
         signal: broken,

@@ -45,6 +45,8 @@ export interface Episode {
   readonly durationMs: number;
   /** Steps that began more than 2 ms late; real pace only. */
   readonly missedDeadlines?: number;
+  /** The step before which the task's first object was put elsewhere; absent where it was left in peace. */
+  readonly pushAt?: number;
   /** The world after the reset. */
   readonly start: Pick<EpisodeStep, "agent_pos" | "qpos" | "qvel">;
   readonly requests: readonly EpisodeRequest[];
@@ -71,6 +73,8 @@ export interface EpisodeOptions {
   readonly whileWaiting?: WhileWaiting;
   /** {@linkcode FAST} where absent. */
   readonly pace?: Pace;
+  /** The step before which somebody puts the task's first object elsewhere; nobody does where it is absent. */
+  readonly pushAt?: number;
   /** Ends the episode at the first success, as gym-aloha does, instead of after the last step. */
   readonly stopAtSuccess: boolean;
   readonly clock: Clock;
@@ -115,6 +119,7 @@ export async function playEpisode(options: EpisodeOptions): Promise<Episode> {
       signal.throwIfAborted();
       await pacer?.tick(signal);
       const step = environment.stepCount;
+      if (step === options.pushAt) environment.push();
       arrive(step);
       if (chunking.asks) {
         chunking.ask();
@@ -153,6 +158,7 @@ export async function playEpisode(options: EpisodeOptions): Promise<Episode> {
     pace,
     durationMs,
     ...(pacer === undefined ? {} : { missedDeadlines: pacer.missed }),
+    ...(options.pushAt === undefined ? {} : { pushAt: options.pushAt }),
     start,
     requests: conversation.requests,
     steps,

@@ -190,6 +190,15 @@ export class AlohaEnvironment implements Environment {
     this.#reward = this.#task.reward((geom1, geom2) => pairs.has(`${geom1}\n${geom2}`));
   }
 
+  /** The same seed puts it to the same place: where the next seed would have put it. */
+  push(): void {
+    const { seed } = this.#running();
+    const { qpos, qvel } = this.world;
+    qpos.set(objectPoseOf(this.#task, (seed + 1) % 2 ** 32).subarray(0, 7), OBJECTS_START);
+    qvel.fill(0, OBJECTS_START, OBJECTS_START + 6);
+    this.world.forward();
+  }
+
   render(camera: string, size: PictureSize): Image {
     return this.#cameras.render(camera, size);
   }

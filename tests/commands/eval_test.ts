@@ -173,6 +173,18 @@ Deno.test("pi0 eval exits with 1 below --min-success, and says which line it was
   assert.equal((await run([...SHORT, "--min-success", "0"])).code, 0);
 });
 
+Deno.test("pi0 eval --push-at puts the cube elsewhere in every episode, and says so", async () => {
+  const pushed = await run([...SHORT, "--push-at", "5"]);
+  assert.match(pushed.stdout, /, 10 rows of each chunk, pushed away at step 5\n/);
+  const [one, other] = await Promise.all(
+    [[], ["--push-at", "5"]].map(async (push) => {
+      const { episodes } = JSON.parse((await run([...SHORT, ...push, "--json"])).stdout) as EvaluationResults;
+      return episodes.map(({ trajectory }) => trajectory);
+    }),
+  );
+  one!.forEach((trajectory, i) => assert.notEqual(trajectory, other![i]));
+});
+
 Deno.test("pi0 eval shows how many have succeeded while it plays", async () => {
   const seen: string[] = [];
   const { code } = await run(["-n", "3", "--workers", "1"], { onStderr: (text) => seen.push(text) });

@@ -119,6 +119,15 @@ Deno.test("playEpisode() asks with a seed for noise that follows from the episod
   assert.deepEqual(policy.asked.map(({ seed }) => seed), [2 ** 32 - 3, 1]);
 });
 
+Deno.test("playEpisode() has the object pushed once, before the step it is told, and writes that down", async () => {
+  const environment = new FakeEnvironment({ maxSteps: 5 });
+  const { pushAt } = await play({ environment, pushAt: 2 });
+  assert.deepEqual([environment.pushed, pushAt], [[2], 2]);
+  const alone = new FakeEnvironment({ maxSteps: 5 });
+  assert.ok(!("pushAt" in await play({ environment: alone })));
+  assert.deepEqual(alone.pushed, []);
+});
+
 Deno.test("playEpisode() goes on after a success, unless it shall stop there", async () => {
   const rewards = [1, 3, 4, 0, 4, 2];
   const environment = new FakeEnvironment({ maxSteps: 6, rewards });

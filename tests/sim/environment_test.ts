@@ -92,6 +92,22 @@ Deno.test("an environment counts its steps, falls under gravity, and rests", asy
   assert.deepEqual([...environment.qpos.subarray(0, 16)], START_POSE);
 });
 
+Deno.test("an environment that is pushed has its first object elsewhere in its range, at rest, and the rest as it was", async () => {
+  using environment = await open({ task: "insertion" });
+  environment.reset(0);
+  for (let i = 0; i < 25; i++) environment.step(REST);
+  const before = environment.qpos;
+  environment.push();
+  const after = environment.qpos;
+  const [x, y] = after.subarray(16, 18);
+  assert.ok(x! >= 0.1 && x! <= 0.2 && y! >= 0.4 && y! <= 0.6, `the peg is at ${x}, ${y}`);
+  assert.ok(Math.hypot(x! - before[16]!, y! - before[17]!) > 0.01, "which is not where it was");
+  assert.deepEqual([...environment.qvel.subarray(16, 22)], [0, 0, 0, 0, 0, 0]);
+  assert.deepEqual([...after.subarray(0, 16)], [...before.subarray(0, 16)], "the arms");
+  assert.deepEqual([...after.subarray(23)], [...before.subarray(23)], "the socket");
+  assert.equal(environment.stepCount, 25);
+});
+
 Deno.test("an environment gives positions that are nobody else's", async () => {
   using environment = await open();
   environment.reset(0);

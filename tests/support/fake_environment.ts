@@ -28,6 +28,8 @@ export class FakeEnvironment implements Environment {
   readonly maxSteps: number;
   /** Seeds of the resets, in order. */
   readonly resets: number[] = [];
+  /** Steps before which it was pushed. */
+  readonly pushed: number[] = [];
   /** Steps at which it was looked at. */
   readonly observed: number[] = [];
   /** Those of them with pictures. */
@@ -84,6 +86,10 @@ export class FakeEnvironment implements Environment {
     this.#last = action.slice();
     this.#sum = this.#sum.map((value, i) => value + action[i]!);
     this.stepCount++;
+  }
+
+  push(): void {
+    this.pushed.push(this.stepCount);
   }
 
   render(_camera: string, { widthPx, heightPx }: PictureSize): Image {
