@@ -2,7 +2,7 @@
  * Safetensors files: eight bytes of header length, a JSON header, raw little-endian tensors.
  *
  * The file is read tensor by tensor, so a checkpoint may be larger than memory, and every tensor's place is known, so
- * that a runtime can map it as it lies.
+ * that a runtime can map it as it lies. A small one may be in memory as a whole.
  *
  * @module
  */
@@ -37,6 +37,13 @@ const MAX_HEADER_BYTES = 100_000_000;
 /** The data of a written file starts at a multiple of this, which every reader's alignment divides. */
 const DATA_ALIGNMENT_BYTES = 64;
 
+/** Where the bytes of a file come from. */
+interface Source extends Disposable {
+  readonly size: number;
+  /** Fills `into` with the bytes from `offset` on. */
+  read(offset: number, into: Uint8Array): Promise<void>;
+}
+
 /** An open file. Close it with `using`. */
 export class SafetensorsFile {
   readonly path: string;
@@ -44,13 +51,11 @@ export class SafetensorsFile {
   readonly tensors: ReadonlyMap<string, TensorPlace>;
   /** The header's `__metadata__`. */
   readonly metadata: Readonly<Record<string, string>>;
-  readonly #file: Deno.FsFile;
-  /** Reads take turns, since each moves the file's one position. */
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #source: Source;
 
-  private constructor(path: string, file: Deno.FsFile, header: SafetensorsHeader) {
+  private constructor(path: string, source: Source, header: SafetensorsHeader) {
     this.path = path;
-    this.#file = file;
+    this.#source = source;
     this.tensors = header.tensors;
     this.metadata = header.metadata;
   }
@@ -61,12 +66,28 @@ export class SafetensorsFile {
    * @throws {Deno.errors.NotFound} where there is none, {@linkcode TypeError} where it is not a safetensors file.
    */
   static async open(path: string): Promise<SafetensorsFile> {
-    const file = await Deno.open(path);
+    return await SafetensorsFile.#from(path, await openSource(path));
+  }
+
+  /**
+   * Takes the bytes of a whole file; `name` is for errors.
+   *
+   * @throws {TypeError} where they are not a safetensors file.
+   */
+  static async fromBytes(name: string, bytes: Uint8Array): Promise<SafetensorsFile> {
+    const read = (offset: number, into: Uint8Array) => {
+      into.set(bytes.subarray(offset, offset + into.length));
+      return Promise.resolve();
+    };
+    return await SafetensorsFile.#from(name, { size: bytes.length, read, [Symbol.dispose]: () => {} });
+  }
+
+  static async #from(path: string, source: Source): Promise<SafetensorsFile> {
     try {
-      const size = (await file.stat()).size;
+      const { size } = source;
       const start = new Uint8Array(8);
       if (size < 8) throw new TypeError(`Cannot read "${path}": a safetensors file has 8 bytes at least, this ${size}`);
-      await readAt(file, path, 0, start);
+      await source.read(0, start);
       const length = Number(new DataView(start.buffer).getBigUint64(0, true));
       if (length > MAX_HEADER_BYTES || length > size - 8) {
         throw new TypeError(
@@ -74,10 +95,10 @@ export class SafetensorsFile {
         );
       }
       const header = new Uint8Array(length);
-      await readAt(file, path, 8, header);
-      return new SafetensorsFile(path, file, parseHeader(header, path, size));
+      await source.read(8, header);
+      return new SafetensorsFile(path, source, parseHeader(header, path, size));
     } catch (error) {
-      file.close();
+      source[Symbol.dispose]();
       throw error;
     }
   }
@@ -97,10 +118,7 @@ export class SafetensorsFile {
       throw new RangeError(`Cannot read bytes ${start} to ${start + count} of "${name}": it has ${place.length}`);
     }
     const bytes = new Uint8Array(count);
-    const read = () => readAt(this.#file, this.path, place.offset + start, bytes);
-    const turn = this.#turn.then(read, read);
-    this.#turn = turn;
-    await turn;
+    await this.#source.read(place.offset + start, bytes);
     return bytes;
   }
 
@@ -114,7 +132,28 @@ export class SafetensorsFile {
   }
 
   [Symbol.dispose](): void {
-    this.#file.close();
+    this.#source[Symbol.dispose]();
+  }
+}
+
+async function openSource(path: string): Promise<Source> {
+  const file = await Deno.open(path);
+  // Reads take turns, since each moves the file's one position.
+  let turn: Promise<unknown> = Promise.resolve();
+  try {
+    return {
+      size: (await file.stat()).size,
+      async read(offset, into) {
+        const read = () => readAt(file, path, offset, into);
+        const mine = turn.then(read, read);
+        turn = mine;
+        await mine;
+      },
+      [Symbol.dispose]: () => file.close(),
+    };
+  } catch (error) {
+    file.close();
+    throw error;
   }
 }
 

@@ -17,10 +17,13 @@ import {
   type StoredMatrix,
 } from "./weights.ts";
 
-/** A file and what the runtime calls it: its path from the folder of external data. */
+/**
+ * A file and what the runtime calls it: its path from the folder of external data. Null for a file that the runtime shall
+ * not need: its matrices are read into memory.
+ */
 export interface WeightFile {
   readonly file: SafetensorsFile;
-  readonly location: string;
+  readonly location: string | null;
 }
 
 /** Where {@linkcode openWeights} looks, in this order. */
@@ -69,7 +72,7 @@ export async function openWeights(
       columns: spec.columns,
       type: place.type,
       order: isFloatType(place.type) ? "rows" : "columns",
-      bytes: externalBytes(from.location, place),
+      bytes: from.location === null ? await from.file.readBytes(name) : externalBytes(from.location, place),
       ...(!isFloatType(place.type) && { scales: await from.file.readFloats(scalesName(name)) }),
     });
     readers.set(spec.name, () => from.file.readFloats(name));

@@ -1,5 +1,5 @@
 /**
- * A model that can be loaded: from a folder, or made up.
+ * A model that can be loaded: from a folder, made up, or the one inside the program.
  *
  * @module
  */
@@ -28,8 +28,8 @@ export interface Pi0Model extends AsyncDisposable {
   readonly probes: boolean;
   /** The variants that come with the model. */
   readonly variants: readonly Variant[];
-  /** The folder that the graphs' external data is relative to. */
-  readonly folder: string;
+  /** The folder that the graphs' external data is relative to; null where they have none. */
+  readonly folder: string | null;
   /** Absolute paths of the weight files, by the name that the graphs have for them. */
   readonly weightFiles: Readonly<Record<string, string>>;
   /** A variant's graph: the model's own, or one written now. */
@@ -45,11 +45,12 @@ export interface ExternalTensor {
   readonly offset: number;
 }
 
-/** Every matrix that the graphs of a model refer to. */
+/** Every matrix that the graphs of a model refer to in a file. */
 export function listExternalTensors(weights: Pi0Weights): ExternalTensor[] {
   const { matrices } = listWeights(weights.config, weights.fusion);
-  return matrices.filter(({ use }) => use !== "fold").map(({ name }) => {
+  return matrices.filter(({ use }) => use !== "fold").flatMap(({ name }) => {
     const { type, order, rows, columns, bytes } = weights.matrix(name);
+    if (bytes instanceof Uint8Array) return [];
     const shape = order === "rows" ? [rows, columns] : [columns, rows];
     return { name, type: GRAPH_TYPES[type], shape, file: bytes.file, offset: bytes.offset };
   });

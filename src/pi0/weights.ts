@@ -1,8 +1,8 @@
 /**
  * The weights as the graph wants them: which tensors there are, and from which of openpi's they are made.
  *
- * A *matrix* stays in a file, where the runtime maps it. A *vector* (norms, biases, positions: 1 in 1,000 values) is
- * read into memory and goes into the model file. Names are ours; openpi's PyTorch names are the `sources`.
+ * A *matrix* stays in a file, where the runtime maps it, unless the whole model is small and in memory. A *vector*
+ * (norms, biases, positions: 1 in 1,000 values) is read into memory and goes into the model file. Names are ours; openpi's PyTorch names are the `sources`.
  *
  * @module
  */
@@ -66,7 +66,8 @@ export interface StoredMatrix {
   readonly type: TensorType;
   /** `rows`: row-major rows × columns, as PyTorch has it. `columns`: the transpose of that. */
   readonly order: "rows" | "columns";
-  readonly bytes: ExternalBytes;
+  /** In a file, or in memory: then they go into the model file. */
+  readonly bytes: ExternalBytes | Uint8Array<ArrayBuffer>;
   /** For int8: one factor per row. */
   readonly scales?: Float32Array<ArrayBuffer>;
 }

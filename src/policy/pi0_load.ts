@@ -48,7 +48,11 @@ export async function loadPolicy(model: Pi0Model, options: LoadPolicyOptions): P
         "export the model again on this machine",
     );
   }
-  if (options.provider !== "cpu" && Object.values(model.weightFiles).some((path) => !isIn(model.folder, path))) {
+  const { folder } = model;
+  if (
+    options.provider !== "cpu" && folder !== null &&
+    Object.values(model.weightFiles).some((path) => !isIn(folder, path))
+  ) {
     throw new Error(
       `Cannot run ${model.name} on ${options.provider}: its weights are in a checkpoint elsewhere, which only the CPU ` +
         "can use; export it again without --reference",
@@ -65,7 +69,7 @@ export async function loadPolicy(model: Pi0Model, options: LoadPolicyOptions): P
       provider,
       threads: options.threads,
       prepacking: weights.precision === "int8" || weightBytes(weights) <= PREPACKED_BYTES,
-      initializersFolder: model.folder,
+      ...(folder !== null && { initializersFolder: folder }),
       // On a GPU the weights are copied to its memory anyway.
       ...(provider.name === "cpu" && { sharedWeights: listSharedWeights(model) }),
     });

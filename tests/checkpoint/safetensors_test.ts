@@ -67,6 +67,13 @@ Deno.test("SafetensorsFile reads tensors of every type, wherever they lie", asyn
   });
 });
 
+Deno.test("SafetensorsFile reads a file in memory as one on the disk", async () => {
+  const bytes = fileOf({ w: { dtype: "U8", shape: [2], data_offsets: [3, 5] } });
+  using file = await SafetensorsFile.fromBytes("inside", bytes);
+  assert.deepEqual([...await file.readBytes("w")], [3, 4]);
+  await assert.rejects(() => SafetensorsFile.fromBytes("inside", bytes.subarray(0, 9)), /Cannot read "inside"/);
+});
+
 Deno.test("SafetensorsFile finds a tensor by an alias of the metadata", async () => {
   const header = { __metadata__: { embed: "head" }, head: { dtype: "F32", shape: [1], data_offsets: [0, 4] } };
   await withFile(fileOf(header), async (path) => {
