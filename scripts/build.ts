@@ -19,6 +19,7 @@ const INCLUDED = [
   "src/commands/eval_worker.ts",
   "src/report/video_worker.ts",
   "src/robot/frames",
+  "src/pi0/mini/mini.safetensors",
 ];
 
 /** ONNX Runtime's npm package, of which only this platform's library is needed: 46 MB instead of 290. */

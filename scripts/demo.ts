@@ -1,6 +1,6 @@
 /**
- * The whole story on one machine: a server, a bench of every transport to it, a closed-loop evaluation of the scripted
- * expert through the best one, a video of an episode, and a chart.
+ * The whole story on one machine: a server, a bench of every transport to it, a closed-loop evaluation of the model that
+ * comes with pi0 through the best one, a video of an episode, and a chart.
  *
  *     deno task demo [FOLDER]
  *
@@ -54,9 +54,10 @@ async function story(out: string): Promise<void> {
   }
   const transport = await fastestOf(results);
   {
-    await using server = await startServer(["--policy", "expert"]);
+    await using server = await startServer(["--policy", "mini"]);
     print(
-      `\nA server with the scripted expert: does the robot succeed through ${transport}, with answers after 100 ms?`,
+      "\nA server with the π₀ that comes with pi0, which sees the cube only in pictures: does the robot succeed through " +
+        `${transport}, with answers after 100 ms?`,
     );
     const episodes = ["-n", "4", "--delay-ms", "100", "--while-waiting", "continue"];
     const way = ["--url", server.portals.http!, "--transport", transport];

@@ -43,7 +43,7 @@ await check("a wrong flag exits with 2", async () => {
   assert.equal((await runProgram(["serve", "--prot", "1"], { program, cwd })).code, 2);
 });
 await check("pi0 bench --mode local with a busy policy (a Worker)", async () => {
-  const args = ["bench", "--mode", "local", "-n", "5", "--null-delay-ms", "1", "--null-busy"];
+  const args = ["bench", "--mode", "local", "-n", "5", "--policy", "null", "--null-delay-ms", "1", "--null-busy"];
   const { code, stderr } = await runProgram(args, { program, cwd });
   assert.equal(code, 0, stderr);
 });
@@ -122,9 +122,15 @@ await check("pi0 serve and pi0 bench with a random model (ONNX Runtime, in a Wor
   assert.ok(summaries.every(({ count, errors }) => count === 5 && errors === 0));
   assert.equal(await server.stop(), 0);
 });
+const picture = new URL("../tests/fixtures/pi0_graph/pi0_tiny/cases/case0.model_base_0_rgb.png", import.meta.url);
+const state = new Array(14).fill(0).join();
+await check("pi0 infer mini gives the same actions as from source", async () => {
+  const args = ["infer", "mini", "--state", state, "--camera", `cam_high=${picture.pathname}`, "--seed", "1"];
+  const [compiled, source] = await Promise.all([runProgram(args, { program, cwd }), runProgram(args)]);
+  assert.equal(compiled.code, 0, compiled.stderr);
+  assert.deepEqual(JSON.parse(compiled.stdout).actions, JSON.parse(source.stdout).actions);
+});
 await check("pi0 infer with a random model in 8 bits", async () => {
-  const picture = new URL("../tests/fixtures/pi0_graph/pi0_tiny/cases/case0.model_base_0_rgb.png", import.meta.url);
-  const state = new Array(14).fill(0).join();
   const args = ["infer", "random:tiny", "--precision", "int8", "--state", state];
   const { code, stdout, stderr } = await runProgram([...args, "--camera", `cam_high=${picture.pathname}`], {
     program,

@@ -86,10 +86,21 @@ async function measureIn(
 ): Promise<Way[]> {
   const { roundTripMs, lossPercent, congestion, cameras } = link;
   const certificate = ["--tls-cert", file("cert.pem"), "--tls-key", file("key.pem")];
-  const common = ["--host", SERVER, "--no-auth", "--quiet", "--json", "--congestion", congestion, ...certificate];
+  const policy = ["--policy", "null"];
+  const common = [
+    ...policy,
+    "--host",
+    SERVER,
+    "--no-auth",
+    "--quiet",
+    "--json",
+    "--congestion",
+    congestion,
+    ...certificate,
+  ];
   const off = ["--quic-port", "off", "--quic-tcp-port", "off"];
   // The certificate turns TLS on everywhere, so the plain portals have one of their own, which pi0 makes.
-  const plain = ["--host", SERVER, "--no-auth", "--quiet", "--json", ...off];
+  const plain = [...policy, "--host", SERVER, "--no-auth", "--quiet", "--json", ...off];
   const ready = (name: string) => file(`${name}.ready`);
   const servers = [
     [...SOURCE, "serve", ...plain, "--port", PORTS.plain, "--tcp-port", 8765, ">", ready("plain")],

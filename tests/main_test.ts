@@ -80,12 +80,18 @@ Deno.test("bench of a far server with options of a policy here is refused", () =
 
 Deno.test("bench with more pictures than the robot sends is refused", () =>
   refused(
-    ["bench", "--mode", "local", "--robot", "droid", "--pictures", "3"],
+    ["bench", "--mode", "local", "--policy", "null", "--robot", "droid", "--pictures", "3"],
     /Cannot send 3 pictures: droid sends 2/,
   ));
 
 Deno.test("serve of the null policy with options of a far one is refused", () =>
-  refused(["serve", "--openpi"], /Cannot use --openpi with --policy null/));
+  refused(["serve", "--policy", "null", "--openpi"], /Cannot use --openpi with --policy null/));
+
+Deno.test("serve of the model inside for another robot than its own is refused", () =>
+  refused(["serve", "--robot", "droid"], /Cannot use --robot droid with --policy mini: its robot is aloha/));
+
+Deno.test("serve of the model inside with options of the null policy is refused", () =>
+  refused(["serve", "--null-delay-ms", "26"], /--null-delay-ms with --policy mini: it belongs to --policy null/));
 
 Deno.test("serve on every address without a token is refused", () =>
   refused(["serve", "--host", "0.0.0.0"], /--token .*--no-auth/));
@@ -93,7 +99,7 @@ Deno.test("serve on every address without a token is refused", () =>
 Deno.test("an unknown policy is refused with the ones there are", () =>
   refused(
     ["serve", "--policy", "nul"],
-    /policies are null, expert, replay:FILE, random:NAME, a URL, a model folder \(did you mean null\?\)/,
+    /policies are mini, null, expert, replay:FILE, random:NAME, a URL, a model folder \(did you mean null\?\)/,
   ));
 
 Deno.test("sim with a size that is none is refused", () => refused(["sim", "--size", "640"], /--size 640.*640x480/));
@@ -114,7 +120,11 @@ Deno.test("bench at an unknown host names it", () =>
 Deno.test("a port that is taken is one line that names the flag", async () => {
   await using server = await startServer();
   const { port } = new URL(server.portals.http!);
-  await refused(["serve", "--port", port, "--tcp-port", "0"], /the port is taken \(choose another with --port/, 1);
+  await refused(
+    ["serve", "--policy", "null", "--port", port, "--tcp-port", "0"],
+    /the port is taken \(choose another with --port/,
+    1,
+  );
 });
 
 Deno.test("bench measures every transport of a server, and its file fits the table", async () => {
@@ -149,7 +159,16 @@ Deno.test("bench sends as many pictures as it is told, and tells of connections 
 });
 
 Deno.test("bench with --json prints one JSON document on stdout and nothing else", async () => {
-  const { code, stdout, stderr } = await runProgram(["bench", "--mode", "local", "-n", "5", "--json"]);
+  const { code, stdout, stderr } = await runProgram([
+    "bench",
+    "--mode",
+    "local",
+    "--policy",
+    "null",
+    "-n",
+    "5",
+    "--json",
+  ]);
   assert.equal(code, 0);
   assert.equal(stderr, "");
   const results = JSON.parse(stdout);

@@ -39,7 +39,6 @@ const KINDS: readonly Kind[] = SCENE_NAMES.flatMap((scene): Kind[] => [
   { task: "transfer_cube", scene, replanSteps: 10 },
   { task: "insertion", scene, replanSteps: 10 },
   { task: "transfer_cube", scene, replanSteps: 25 },
-  { task: "insertion", scene, replanSteps: 25 },
   { task: "transfer_cube", scene, replanSteps: 10, pushAt: 60 },
   { task: "transfer_cube", scene, replanSteps: 10, delayMs: 200 },
 ]);

@@ -15,7 +15,7 @@ import { type Journal, openJournal } from "../report/journal.ts";
 import { type BenchResults, RESULTS_SCHEMA, writeResults } from "../report/results.ts";
 import { breakdownTable, latencyTable, zeroRttNotes } from "../report/table.ts";
 import { exampleObservations } from "../robot/frames.ts";
-import { ROBOT_NAMES, type RobotName, ROBOTS } from "../robot/mod.ts";
+import { ROBOT_NAMES, type RobotName } from "../robot/mod.ts";
 import type { RobotProfile } from "../robot/profile.ts";
 import { TRANSPORT_NAMES } from "../transport/mod.ts";
 import type { Metadata } from "../types.ts";
@@ -107,7 +107,7 @@ const OPTIONS = {
     kind: "choice",
     choices: ROBOT_NAMES,
     group: "What",
-    help: "Whose observations [aloha, or the robot of the model of --mode local]",
+    help: "Whose observations, where the server or the model is not to say [theirs]",
   },
   "pictures": {
     kind: "integer",
@@ -177,10 +177,11 @@ export const bench = defineCommand({
   async run(options, context) {
     checkOptions(options);
     const { clock, signal, terminal } = context;
-    const profile = ROBOTS[await chooseRobot(options.mode === "local" ? options.policy : "null", options.robot)];
-    checkPictures(options.pictures, profile);
-    await using found = await findTargets(options, profile, context);
+    const robot = options.mode === "local" ? await chooseRobot(options.policy, options.robot) : options.robot;
+    await using found = await findTargets(options, robot, context);
+    const { profile } = found;
     const { seed, pictures } = options;
+    checkPictures(pictures, profile);
     const prompt = options.prompt ?? defaultPromptOf(found.info);
     const observations = await exampleObservations(profile, { seed, prompt, cameras: pictures });
     const targets = found.targets.map(({ transport, url, open }) => ({
@@ -240,7 +241,8 @@ function checkOptions(options: BenchOptions): void {
     }
     return;
   }
-  const own = options.policy !== "null" || options.actionHorizon !== undefined || options.actionDim !== undefined ||
+  const own = options.policy !== POLICY_OPTIONS.policy.default || options.actionHorizon !== undefined ||
+    options.actionDim !== undefined ||
     options.nullDelayMs > 0 || options.nullJitterMs > 0 || options.nullBusy ||
     MODEL_OPTION_NAMES.some((name) => options[name]);
   if (own) throw new UsageError("Cannot choose the policy of a far server: give its options to pi0 serve there");

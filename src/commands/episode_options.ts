@@ -9,7 +9,6 @@ import { UsageError } from "../errors.ts";
 import { ROBOTS } from "../robot/mod.ts";
 import { WHILE_WAITING } from "../rollout/chunking.ts";
 import type { OptionTable } from "./options.ts";
-import { POLICY_OPTIONS } from "./policies.ts";
 
 export const EPISODE_OPTIONS = {
   "seed": {
@@ -60,12 +59,6 @@ export const EPISODE_OPTIONS = {
     group: "Time",
     help: "Actions executed before the policy is asked again",
   },
-} as const satisfies OptionTable;
-
-/** The policy options of a command whose usual policy acts: null would stay where it is. */
-export const ACTING_POLICY_OPTIONS = {
-  ...POLICY_OPTIONS,
-  "policy": { ...POLICY_OPTIONS.policy, default: "expert" },
 } as const satisfies OptionTable;
 
 /** @throws {UsageError} where a camera is observed that ALOHA does not have. */

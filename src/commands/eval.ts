@@ -48,9 +48,9 @@ export const evaluate = defineCommand({
     "The policy options are for the policy that runs here.",
   options: EVAL_OPTIONS,
   examples: [
-    { command: "pi0 eval", text: "Ten episodes of the scripted expert." },
+    { command: "pi0 eval", text: "Ten episodes of the model that comes with pi0." },
     {
-      command: "pi0 eval --mode compare --policy expert",
+      command: "pi0 eval --mode compare",
       text: "The same policy beside the world and through every transport of a server on this machine.",
     },
     {

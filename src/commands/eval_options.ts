@@ -6,10 +6,11 @@
 
 import { UsageError } from "../errors.ts";
 import type { Metadata } from "../types.ts";
-import { ACTING_POLICY_OPTIONS, checkObserved, EPISODE_OPTIONS } from "./episode_options.ts";
+import { checkObserved, EPISODE_OPTIONS } from "./episode_options.ts";
 import { parseDelays } from "./eval_plan.ts";
 import { COMMON_OPTIONS, type OptionTable, type OptionValues } from "./options.ts";
 import { SCENE_OPTIONS, TYPED_SCENE_OPTION } from "./scenes.ts";
+import { POLICY_OPTIONS } from "./policies.ts";
 import { refuseOwnPolicy, SERVER_OPTIONS } from "./server_options.ts";
 
 export const EVAL_OPTIONS = {
@@ -110,7 +111,7 @@ export const EVAL_OPTIONS = {
     group: "Results",
     help: "Exit with 1 where a line of the table has a lower success rate, such as 0.9",
   },
-  ...ACTING_POLICY_OPTIONS,
+  ...POLICY_OPTIONS,
   ...COMMON_OPTIONS,
 } as const satisfies OptionTable;
 

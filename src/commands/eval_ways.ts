@@ -66,7 +66,7 @@ export async function findWays(options: WayOptions, context: CommandContext): Pr
     const transport = own === undefined ? options.transport : options.transport ?? "all";
     for (const { name, url } of servers) {
       const target = { ...options, mode: "remote" as const, url, transport };
-      await using found = await findTargets(target, ROBOTS.aloha, context);
+      await using found = await findTargets(target, "aloha", context);
       const several = found.targets.length > 1;
       for (const { transport, url, trust } of found.targets) {
         const mode = name === undefined ? transport : several ? `${name}-${transport}` : name;

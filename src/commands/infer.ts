@@ -12,7 +12,7 @@ import { Encoder } from "../wire/msgpack.ts";
 import { encodeReply } from "../wire/reply.ts";
 import type { Dialect } from "../wire/request.ts";
 import { defineCommand } from "./command.ts";
-import { describeCut, isModelFolder, isRandomModel, MODEL_OPTIONS, openModelPolicy } from "./model_options.ts";
+import { describeCut, isModel, MODEL_OPTIONS, openModelPolicy } from "./model_options.ts";
 import { observationFromFlags, readObservation } from "./observation_file.ts";
 import { COMMON_OPTIONS, type OptionTable } from "./options.ts";
 import { chooseRobot } from "./policies.ts";
@@ -21,7 +21,11 @@ import { createProgress } from "./terminal.ts";
 const GROUP = "Observation";
 
 const OPTIONS = {
-  "policy": { kind: "positional", required: true, help: "A model folder, random:pi0, random:pi05 or random:tiny" },
+  "policy": {
+    kind: "positional",
+    required: true,
+    help: "mini, a model folder, random:pi0, random:pi05 or random:tiny",
+  },
   "observation": {
     kind: "string",
     metavar: "FILE",
@@ -87,8 +91,8 @@ export const infer = defineCommand({
       text: "The first answer of a fresh server.",
     },
     {
-      command: "pi0 infer random:tiny --camera cam_high=top.png --state 0,0,0,0,0,0,0,0,0,0,0,0,0,0",
-      text: "Without a file for the observation, and without a model.",
+      command: "pi0 infer mini --camera cam_high=top.png --state 0,0,0,0,0,0,0,0,0,0,0,0,0,0",
+      text: "Without a file for the observation, by the model that comes with pi0.",
     },
   ],
   async run(options, { terminal, clock, env, signal }) {
@@ -98,8 +102,10 @@ export const infer = defineCommand({
       : await readObservation(options.observation, profile);
     const observation = await withFlags(read.observation, options);
     const progress = createProgress(terminal, clock, { quiet: options.quiet });
-    if (!isRandomModel(options.policy) && !isModelFolder(options.policy)) {
-      throw new UsageError(`Cannot infer with ${options.policy}: give a model folder, or random:tiny and the like`);
+    if (!isModel(options.policy)) {
+      throw new UsageError(
+        `Cannot infer with ${options.policy}: give mini, a model folder, or random:tiny and the like`,
+      );
     }
     await using policy = await openModelPolicy(options.policy, {
       robot: profile.name as RobotName,

@@ -21,7 +21,7 @@ interface Entry extends CommandSummary {
 export const COMMANDS = {
   serve: {
     summary: "put a policy behind HTTP, WebSocket, TCP and QUIC at once",
-    example: { command: "pi0 serve", text: "Serve the null policy on this machine." },
+    example: { command: "pi0 serve", text: "Serve the model that comes with pi0, on this machine." },
     load: async () => (await import("./serve.ts")).serve as unknown as Command,
   },
   bench: {
@@ -49,7 +49,7 @@ export const COMMANDS = {
     summary: "measure how often a policy succeeds, near or far, and what latency costs",
     example: {
       command: "pi0 eval --mode compare",
-      text: "Evaluate the scripted expert, here and through every transport of a server.",
+      text: "Evaluate the model that comes with pi0, here and through every transport of a server.",
     },
     load: async () => (await import("./eval.ts")).evaluate as unknown as Command,
   },
@@ -57,7 +57,7 @@ export const COMMANDS = {
     summary: "make videos of episodes, near and far side by side, and a chart of latencies",
     example: {
       command: "pi0 record",
-      text: "See the scripted expert here and through every transport of a server, side by side.",
+      text: "See the model that comes with pi0 here and through every transport of a server, side by side.",
     },
     load: async () => (await import("./record.ts")).record as unknown as Command,
   },

@@ -9,9 +9,12 @@ import type { Clock } from "../clock.ts";
 import { OrtError, UsageError } from "../errors.ts";
 import { openRuntime, type ProviderName, type Runtime } from "../ort/mod.ts";
 import { cacheFolder } from "../ort/unpack.ts";
+import { openMini } from "../pi0/mini.ts";
 import { type Pi0Model, type PrecisionName, PRECISIONS } from "../pi0/model.ts";
 import { openModelFolder } from "../pi0/model_folder_open.ts";
 import { makeRandomModel, RANDOM_MODELS, type RandomModelName } from "../pi0/random_model.ts";
+import type { ByteType } from "../pi0/quantize.ts";
+import type { Precision } from "../pi0/weights.ts";
 import type { ModelPolicy } from "../policy/pi0.ts";
 import { findByteType, loadPolicy } from "../policy/pi0_load.ts";
 import type { RobotName } from "../robot/mod.ts";
@@ -39,7 +42,7 @@ export const MODEL_OPTIONS = {
     kind: "choice",
     choices: Object.keys(PRECISIONS) as PrecisionName[],
     group: GROUP,
-    help: "What random models compute in; a folder has its own [fp32, on CUDA bf16]",
+    help: "What mini and random models compute in; a folder has its own [fp32; random models on CUDA bf16]",
   },
   "provider": {
     kind: "choice",
@@ -88,7 +91,15 @@ export interface ModelSurroundings {
   readonly probes: boolean;
 }
 
-/** Whether a policy on the command line is a random model. */
+/** The model inside the program, as it is typed. */
+export const MINI = "mini";
+
+/** Whether a policy on the command line is a model. */
+export function isModel(text: string): boolean {
+  return text === MINI || isRandomModel(text) || isModelFolder(text);
+}
+
+/** Whether it is a random model. */
 export function isRandomModel(text: string): boolean {
   return text.startsWith("random:");
 }
@@ -109,7 +120,7 @@ export function isModelFolder(text: string): boolean {
 /**
  * Opens a model and loads it.
  *
- * @param text `random:NAME` or a folder.
+ * @param text `mini`, `random:NAME` or a folder.
  * @throws {UsageError} for options that make no sense. @throws {OrtError} where it cannot be run here.
  */
 export async function openModelPolicy(text: string, surroundings: ModelSurroundings): Promise<ModelPolicy> {
@@ -180,6 +191,10 @@ async function openModel(
   runtime: Runtime,
   { options, robot, env, progress, probes }: ModelSurroundings,
 ): Promise<Pi0Model> {
+  if (text === MINI) {
+    const precision = PRECISIONS[options.precision ?? "fp32"];
+    return await openMini({ precision, byteType: await byteTypeOf(precision, runtime) });
+  }
   if (!isRandomModel(text)) {
     const model = await openModelFolder(text);
     const wanted = options.precision && PRECISIONS[options.precision];
@@ -195,7 +210,7 @@ async function openModel(
     throw new UsageError(`Cannot use --policy ${text}: random models are ${forms}`);
   }
   const precision = PRECISIONS[options.precision ?? (provider === "cuda" ? "bf16" : "fp32")];
-  const byteType = precision === "int8" ? await findByteType(runtime) : "U8";
+  const byteType = await byteTypeOf(precision, runtime);
   progress.start(100, "making random weights");
   const model = await makeRandomModel({
     name,
@@ -209,6 +224,11 @@ async function openModel(
   });
   progress.end();
   return model;
+}
+
+/** What 8-bit weights shall be on this processor; of no importance to other precisions. */
+async function byteTypeOf(precision: Precision, runtime: Runtime): Promise<ByteType> {
+  return precision === "int8" ? await findByteType(runtime) : "U8";
 }
 
 function isRandomName(name: string): name is RandomModelName {

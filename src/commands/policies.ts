@@ -21,6 +21,7 @@ import { checkTrust, remotePolicy } from "./connect.ts";
 import {
   isModelFolder,
   isRandomModel,
+  MINI,
   MODEL_OPTION_NAMES,
   MODEL_OPTIONS,
   type ModelSurroundings,
@@ -36,9 +37,10 @@ export const POLICY_OPTIONS = {
   "policy": {
     kind: "string",
     metavar: "POLICY",
-    default: "null",
+    default: MINI,
     group: GROUP,
-    help: "Who decides: null (stay where you are), expert (scripted, for simulated worlds), replay:FILE (the actions " +
+    help:
+      "Who decides: mini (a small π₀ that comes with pi0), null (stay where you are), expert (scripted, for simulated worlds), replay:FILE (the actions " +
       "of an episode.json), a model folder, random:pi0, random:pi05 or random:tiny (made-up weights, for measuring), " +
       "or a URL (forward there: ws://, tcp://, quic:// …)",
   },
@@ -100,6 +102,8 @@ interface PolicyKind {
   matches(text: string): boolean;
   /** Options that mean nothing to other kinds. */
   readonly own: readonly (keyof OptionValues<typeof POLICY_OPTIONS>)[];
+  /** Whose observations it takes, where it knows one robot only. */
+  robotOf?(text: string): Promise<RobotName>;
   /** Whether it may know the truth about a simulated world, instead of what can be seen and felt. */
   readonly readsSimulation: boolean;
   create(text: string, parts: PolicyParts): Policy | Promise<Policy>;
@@ -108,19 +112,21 @@ interface PolicyKind {
 const NULL_OPTIONS = ["actionHorizon", "actionDim", "nullDelayMs", "nullJitterMs", "nullBusy"] as const;
 
 const POLICIES = {
+  mini: {
+    form: MINI,
+    matches: (text) => text === MINI,
+    own: MODEL_OPTION_NAMES,
+    robotOf: () => Promise.resolve("aloha"),
+    readsSimulation: false,
+    create: createModel,
+  },
   null: {
     form: "null",
     matches: (text) => text === "null",
     own: NULL_OPTIONS,
     readsSimulation: false,
-    create: (_, { profile, clock, options, upstream }) => {
-      const stray = upstream.openpi
-        ? "--openpi"
-        : upstream.trust !== undefined
-        ? "--ca, --cert-sha256 or --insecure"
-        : "";
-      if (stray !== "") throw new UsageError(`Cannot use ${stray} with --policy null: it belongs to a --policy URL`);
-      return new NullPolicy({
+    create: (_, { profile, clock, options }) =>
+      new NullPolicy({
         actionHorizon: options.actionHorizon ?? profile.actionHorizon,
         actionDim: options.actionDim ?? profile.actionDim,
         clock,
@@ -128,8 +134,7 @@ const POLICIES = {
         delayMs: options.nullDelayMs,
         jitterMs: options.nullJitterMs,
         busy: options.nullBusy,
-      });
-    },
+      }),
   },
   expert: {
     form: "expert",
@@ -183,6 +188,7 @@ const POLICIES = {
     form: "a model folder",
     matches: isModelFolder,
     own: MODEL_OPTION_NAMES,
+    robotOf: async (folder) => readPolicySettings((await readManifest(folder)).policy, folder).robot,
     readsSimulation: false,
     create: createModel,
   },
@@ -207,13 +213,18 @@ export async function createPolicy(parts: PolicyParts): Promise<Policy> {
   for (
     const [names, owner] of [
       [NULL_OPTIONS, "--policy null"],
-      [MODEL_OPTION_NAMES, "a model, such as --policy random:tiny or a folder"],
+      [MODEL_OPTION_NAMES, "a model, such as --policy mini or a folder"],
     ] as const
   ) {
     const stray = names.find((name) => !kind.own.includes(name) && options[name]);
     if (stray === undefined) continue;
     const flag = stray.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     throw new UsageError(`Cannot use --${flag} with --policy ${text}: it belongs to ${owner}`);
+  }
+  const { openpi, trust } = parts.upstream;
+  const farOnly = openpi ? "--openpi" : trust !== undefined ? "--ca, --cert-sha256 or --insecure" : undefined;
+  if (farOnly !== undefined && kind.form !== POLICIES.remote.form) {
+    throw new UsageError(`Cannot use ${farOnly} with --policy ${text}: it belongs to a --policy URL`);
   }
   const policy = await kind.create(text, parts);
   return kind.readsSimulation ? policy : withoutSimulation(policy);
@@ -237,29 +248,29 @@ function wordOf(form: string): string {
 }
 
 /** @throws {UsageError} where the policy knows another robot than the one asked for. */
-function requireAloha(text: string, { profile, upstream }: PolicyParts): void {
-  if (upstream.openpi) throw new UsageError(`Cannot use --openpi with --policy ${text}: it belongs to a --policy URL`);
+function requireAloha(text: string, { profile }: PolicyParts): void {
   if (profile.name === "aloha") return;
   throw new UsageError(`Cannot use --policy ${text} with --robot ${profile.name}: it acts for aloha`);
 }
 
 async function createModel(text: string, parts: PolicyParts): Promise<Policy> {
-  const { profile, upstream, probes = false } = parts;
-  if (upstream.openpi) throw new UsageError(`Cannot use --openpi with --policy ${text}: it belongs to a --policy URL`);
+  const { profile, probes = false } = parts;
   const surroundings: ModelSurroundings = { ...parts, robot: profile.name as RobotName, probes };
   return await openModelPolicy(text, surroundings);
 }
 
 /**
- * Whose observations a policy takes: those of the model's robot where it is a folder, else of the one that was typed.
+ * Whose observations a policy takes: those of the robot that it was trained for, else of the one that was typed.
  *
  * @param typed what `--robot` says; undefined where it was not given.
  * @throws {UsageError} where both differ.
  */
 export async function chooseRobot(policy: string, typed: RobotName | undefined): Promise<RobotName> {
-  const isFolder = Object.values(POLICIES).find((kind) => kind.matches(policy)) === POLICIES.folder;
-  if (!isFolder) return typed ?? "aloha";
-  const { robot } = readPolicySettings((await readManifest(policy)).policy, policy);
+  const kinds: PolicyKind[] = Object.values(POLICIES);
+  const robot = await kinds.find((kind) => kind.matches(policy))?.robotOf?.(policy);
+  if (robot === undefined) return typed ?? "aloha";
   if (typed === undefined || typed === robot) return robot;
-  throw new UsageError(`Cannot use --robot ${typed} with --policy ${policy}: its robot is ${robot}`);
+  throw new UsageError(
+    `Cannot use --robot ${typed} with --policy ${policy}: its robot is ${robot}; choose a policy for ${typed}, such as --policy null`,
+  );
 }

@@ -40,7 +40,7 @@ export const record = defineCommand({
   examples: [
     {
       command: "pi0 record",
-      text: "The scripted expert, here and through every transport of a server on this machine.",
+      text: "The model that comes with pi0, here and through every transport of a server on this machine.",
     },
     {
       command: "pi0 record --url ws://gpu-box:8000 --transport all --skip-local --label h100",

@@ -6,9 +6,10 @@
 
 import { UsageError } from "../errors.ts";
 import type { PictureSize } from "../types.ts";
-import { ACTING_POLICY_OPTIONS, checkObserved, EPISODE_OPTIONS } from "./episode_options.ts";
+import { checkObserved, EPISODE_OPTIONS } from "./episode_options.ts";
 import { COMMON_OPTIONS, type OptionTable, type OptionValues } from "./options.ts";
 import { SCENE_OPTIONS, SIZE_OPTION, sizeOf, TYPED_SCENE_OPTION } from "./scenes.ts";
+import { POLICY_OPTIONS } from "./policies.ts";
 import { refuseOwnPolicy, SERVER_OPTIONS } from "./server_options.ts";
 
 export const RECORD_OPTIONS = {
@@ -78,7 +79,7 @@ export const RECORD_OPTIONS = {
   },
   "out": { kind: "string", metavar: "DIR", default: "record", group: "Results", help: "Folder for everything written" },
   "force": { kind: "flag", group: "Results", help: "Write into a folder that holds files already" },
-  ...ACTING_POLICY_OPTIONS,
+  ...POLICY_OPTIONS,
   ...COMMON_OPTIONS,
 } as const satisfies OptionTable;
 

@@ -124,7 +124,7 @@ export const serve = defineCommand({
     "far server is that of the URL.",
   options: OPTIONS,
   examples: [
-    { command: "pi0 serve", text: "Serve the null policy on this machine." },
+    { command: "pi0 serve", text: "Serve the model that comes with pi0, on this machine." },
     { command: "pi0 serve --policy ./pi0_aloha_sim", text: "Serve the model that pi0 export wrote there." },
     {
       command: "pi0 serve --policy random:pi0 --gpu=auto",

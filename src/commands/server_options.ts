@@ -8,7 +8,7 @@
 import { UsageError } from "../errors.ts";
 import { TRANSPORT_NAMES } from "../transport/mod.ts";
 import { CONGESTION_OPTION, TRUST_OPTIONS } from "./connect.ts";
-import { ACTING_POLICY_OPTIONS } from "./episode_options.ts";
+import { POLICY_OPTIONS } from "./policies.ts";
 import type { OptionTable, OptionValues } from "./options.ts";
 
 const GROUP = "Where";
@@ -57,9 +57,9 @@ export const SERVER_OPTIONS = {
  *
  * @throws {UsageError} where an option says what a policy here should be.
  */
-export function refuseOwnPolicy(options: OptionValues<typeof ACTING_POLICY_OPTIONS>): void {
+export function refuseOwnPolicy(options: OptionValues<typeof POLICY_OPTIONS>): void {
   const { policy, actionHorizon, actionDim, nullDelayMs, nullJitterMs, nullBusy } = options;
-  const isUsual = policy === ACTING_POLICY_OPTIONS.policy.default && actionHorizon === undefined &&
+  const isUsual = policy === POLICY_OPTIONS.policy.default && actionHorizon === undefined &&
     actionDim === undefined && nullDelayMs === 0 && nullJitterMs === 0 && !nullBusy;
   if (isUsual) return;
   throw new UsageError("Cannot choose the policy of a far server: give its options to pi0 serve there");

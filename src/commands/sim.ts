@@ -15,10 +15,10 @@ import { openEnvironment } from "../sim/mod.ts";
 import type { Environment, PictureSize } from "../types.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { writeEpisode } from "./episode_file.ts";
-import { ACTING_POLICY_OPTIONS, EPISODE_OPTIONS } from "./episode_options.ts";
+import { EPISODE_OPTIONS } from "./episode_options.ts";
 import { readTrust, TRUST_OPTIONS } from "./connect.ts";
 import { COMMON_OPTIONS, type OptionTable, type OptionValues } from "./options.ts";
-import { createPolicy, makeReady } from "./policies.ts";
+import { createPolicy, makeReady, POLICY_OPTIONS } from "./policies.ts";
 import { checkCamera, SCENE_OPTIONS, sceneFolderOf, SIZE_OPTION, sizeOf } from "./scenes.ts";
 import { createProgress } from "./terminal.ts";
 
@@ -48,7 +48,8 @@ const OPTIONS = {
   },
   "every": { kind: "integer", min: 1, max: 100_000, default: 10, group: "Pictures", help: "Steps between pictures" },
   "size": SIZE_OPTION,
-  ...ACTING_POLICY_OPTIONS,
+  ...POLICY_OPTIONS,
+  "policy": { ...POLICY_OPTIONS.policy, default: "expert" },
   "replan-steps": { ...EPISODE_OPTIONS["replan-steps"], group: "Policy" },
   "observe": {
     ...EPISODE_OPTIONS.observe,

@@ -6,6 +6,7 @@
 
 import { UsageError } from "../errors.ts";
 import { RemotePolicy } from "../policy/remote.ts";
+import { ROBOT_NAMES, type RobotName, ROBOTS } from "../robot/mod.ts";
 import type { RobotProfile } from "../robot/profile.ts";
 import { PolicyService } from "../serving/service.ts";
 import { connectLocal } from "../transport/local.ts";
@@ -18,6 +19,9 @@ import { checkTrust, isLoopback, readTrust, remotePolicy, type TRUST_OPTIONS } f
 import type { OptionValues } from "./options.ts";
 import { createPolicy, POLICY_OPTIONS } from "./policies.ts";
 import { createProgress } from "./terminal.ts";
+
+/** Where nobody says. */
+const USUAL_ROBOT: RobotName = "aloha";
 
 export interface TargetOptions extends OptionValues<typeof POLICY_OPTIONS>, OptionValues<typeof TRUST_OPTIONS> {
   readonly url: string | undefined;
@@ -46,6 +50,8 @@ export interface Found extends AsyncDisposable {
   readonly targets: readonly Target[];
   /** What the server says of itself, or null where it says nothing. */
   readonly info: Metadata | null;
+  /** Of the robot whose observations the server takes. */
+  readonly profile: RobotProfile;
   /** One line for the report. */
   readonly description: string;
 }
@@ -53,28 +59,29 @@ export interface Found extends AsyncDisposable {
 /**
  * Finds the targets, asking the server where that is needed.
  *
+ * @param robot whose observations will be sent; undefined: whose the server takes (openpi's does not say: aloha's).
  * @throws {UsageError} where the URL and the transport do not fit.
  * @throws {TransportError} {PolicyError} where the server cannot be asked.
  */
 export async function findTargets(
   options: TargetOptions,
-  profile: RobotProfile,
+  robot: RobotName | undefined,
   context: CommandContext,
 ): Promise<Found> {
   return options.mode === "local"
-    ? await localTarget(options, profile, context)
-    : await remoteTargets(options, options.url!, profile, context);
+    ? await localTarget(options, ROBOTS[robot ?? USUAL_ROBOT], context)
+    : await remoteTargets(options, options.url!, robot, context);
 }
 
 async function remoteTargets(
   options: TargetOptions,
   typed: string,
-  profile: RobotProfile,
+  robot: RobotName | undefined,
   { clock, signal }: CommandContext,
 ): Promise<Found> {
   const { openpi, token, congestion } = options;
   const trust = await readTrust(options);
-  const opener = (trust: Trust | undefined) => (url: string) =>
+  const opener = (trust: Trust | undefined, profile: RobotProfile) => (url: string) =>
     remotePolicy({
       url,
       profile,
@@ -91,22 +98,23 @@ async function remoteTargets(
     });
   const own = transportOf(new URL(typed), openpi);
   if (options.transport === undefined || options.transport === own.name) checkTrust(trust, [typed]);
-  const open = opener(trust);
+  const usual: RobotProfile = ROBOTS[robot ?? USUAL_ROBOT];
+  const open = opener(trust, usual);
   await using asked = open(typed);
   if (openpi) {
     await asked.open(signal, 0);
-    return found([{ name: "ws", url: typed }], trust, open, asked.metadata, `openpi server at ${typed}`);
+    const { metadata: info } = asked;
+    return found([{ name: "ws", url: typed }], trust, open, {
+      info,
+      profile: usual,
+      description: `openpi server at ${typed}`,
+    });
   }
   const wanted = options.transport ?? own.name;
   // Once and at once: a server that is not there is told to the user, not waited for.
   await asked.open(signal, 0);
   const info = await asked.fetchInfo(signal);
-  if (info.robot !== profile.name) {
-    const remedy = `use --robot ${info.robot}, or ask another server`;
-    throw new UsageError(
-      `Cannot measure with observations of ${profile.name}: ${typed} serves ${info.robot}; ${remedy}`,
-    );
-  }
+  const profile = chooseProfile(info, robot, typed);
   const portals = portalsOf(info, own.url);
   portals.set(own.name, String(own.url));
   const names = wanted === "all" ? TRANSPORT_NAMES.filter((name) => portals.has(name)) : [wanted];
@@ -119,7 +127,18 @@ async function remoteTargets(
   const shape = `${info.actionHorizon} × ${info.actionDim} actions`;
   const description = `pi0 ${info.version} at ${typed}: policy ${info.policy}, ${info.robot}, ${shape}`;
   const judged = trust ?? localTrust(info, own.url);
-  return found(urls, judged, opener(judged), info, description);
+  return found(urls, judged, opener(judged, profile), { info, profile, description });
+}
+
+/** @throws {UsageError} where another robot was typed than the server serves, or the server's is unknown here. */
+function chooseProfile({ robot: served }: Metadata, wanted: RobotName | undefined, url: string): RobotProfile {
+  if (wanted !== undefined && served !== wanted) {
+    const remedy = `use --robot ${served}, or ask another server`;
+    throw new UsageError(`Cannot measure with observations of ${wanted}: ${url} serves ${served}; ${remedy}`);
+  }
+  const name = ROBOT_NAMES.find((one) => one === served);
+  if (name !== undefined) return ROBOTS[name];
+  throw new UsageError(`Cannot measure ${url}: it serves ${served}, and pi0 knows ${ROBOT_NAMES.join(", ")}`);
 }
 
 /** On this machine a server's own word is enough to find its certificate, where nothing else was said. */
@@ -145,13 +164,11 @@ function found(
   urls: readonly { name: string; url: string }[],
   trust: Trust | undefined,
   open: (url: string) => RemotePolicy,
-  info: Metadata | null,
-  description: string,
+  rest: Pick<Found, "info" | "profile" | "description">,
 ): Found {
   return {
     targets: urls.map(({ name, url }) => ({ transport: name, url, trust, open: () => open(url) })),
-    info,
-    description,
+    ...rest,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
@@ -202,6 +219,7 @@ async function localTarget(
   return {
     targets: [{ transport: name, url: "in this process", trust: undefined, open }],
     info: service.info(),
+    profile,
     description: `pi0 ${version} in this process: policy ${policy.name}, ${profile.name}`,
     [Symbol.asyncDispose]: () => policy[Symbol.asyncDispose](),
   };

@@ -20,6 +20,11 @@ export type OnBytes = (doneBytes: number, totalBytes: number) => void;
 
 const CHUNK_BYTES = 1 << 22;
 
+/** The SHA-256 of bytes in memory, in hexadecimal. */
+export function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
 /** Where a recorded file is. */
 export function pathOf(folder: string, { path }: FileRecord): string {
   return isAbsolute(path) ? path : join(folder, path);

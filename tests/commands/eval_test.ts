@@ -16,6 +16,9 @@ const run: typeof runHere = (argv, around) => runHere(["eval", ...argv], around)
 
 const readResults = async (path: string) => JSON.parse(await Deno.readTextFile(path)) as EvaluationResults;
 
+/** Who acts where it is all the same: nothing has to be drawn for it. */
+const EXPERT = ["--policy", "expert"];
+
 /** Options of episodes that do not take long. */
 const SHORT = ["--max-steps", "25", "-n", "2", "--workers", "1", "--no-warm"];
 
@@ -50,7 +53,7 @@ for (const [argv, message] of MISTYPED) {
 Deno.test("pi0 eval compares the expert beside the world with every transport, and gets the same episodes", async () => {
   await inFolder(async (folder) => {
     const out = `${folder}/results.json`;
-    const { code, stdout, stderr } = await run(["--mode", "compare", ...SHORT, "--out", out]);
+    const { code, stdout, stderr } = await run(["--mode", "compare", ...EXPERT, ...SHORT, "--out", out]);
     assert.equal(code, 0, stderr);
     const results = await readResults(out);
     const validate = new Ajv2020({ strict: true, strictRequired: true, allowUnionTypes: true }).compile(schema);
@@ -84,7 +87,7 @@ Deno.test("pi0 eval plays the same episodes with any number of threads", async (
       "--while-waiting",
       "continue",
     ];
-    const { stdout } = await run([...argv, "--max-steps", "25", "-n", "3", "--workers", workers, "--json"]);
+    const { stdout } = await run([...EXPERT, ...argv, "--max-steps", "25", "-n", "3", "--workers", workers, "--json"]);
     const { episodes } = JSON.parse(stdout) as EvaluationResults;
     return episodes.map(({ inferenceMs: _, ...rest }) => rest);
   };
@@ -97,7 +100,7 @@ Deno.test("pi0 eval plays the same episodes with any number of threads", async (
 Deno.test("pi0 eval --records writes episodes that can be replayed", async () => {
   await inFolder(async (folder) => {
     const records = `${folder}/records`;
-    const first = await run([...SHORT, "--delay-ms", "40", "--records", records, "--json"]);
+    const first = await run([...EXPERT, ...SHORT, "--delay-ms", "40", "--records", records, "--json"]);
     assert.equal(first.code, 0, first.stderr);
     const names = await namesIn(records);
     assert.deepEqual(names, [
@@ -114,7 +117,7 @@ Deno.test("pi0 eval --records writes episodes that can be replayed", async () =>
     const again = await run([...SHORT, "-q", "--policy", `replay:${records}/${names[0]}`, "--json"]);
     const trajectory = ({ stdout }: Outcome) => (JSON.parse(stdout) as EvaluationResults).episodes[0]!.trajectory;
     assert.equal(trajectory(again), trajectory(first));
-    const refused = await run([...SHORT, "--records", records]);
+    const refused = await run([...EXPERT, ...SHORT, "--records", records]);
     assert.match(refused.stderr, /it holds files already; choose another folder, or type --force/);
   });
 });
@@ -122,7 +125,7 @@ Deno.test("pi0 eval --records writes episodes that can be replayed", async () =>
 Deno.test("pi0 eval goes on where Ctrl-C stopped it, and repeats nothing", async () => {
   await inFolder(async (folder) => {
     const out = `${folder}/results.json`;
-    const command = ["--max-steps", "200", "-n", "6", "--workers", "1", "--out", out];
+    const command = [...EXPERT, "--max-steps", "200", "-n", "6", "--workers", "1", "--out", out];
     const stop = new AbortController();
     const journal = `${out}.partial.jsonl`;
     const lines = () => existsSync(journal) ? Deno.readTextFileSync(journal).trimEnd().split("\n") : [];
@@ -139,9 +142,12 @@ Deno.test("pi0 eval goes on where Ctrl-C stopped it, and repeats nothing", async
     // A kill in the middle of a line leaves a half of it.
     await Deno.writeTextFile(journal, '{"event":"episode","mo', { append: true });
 
-    const other = await run(["--max-steps", "200", "-n", "6", "--seed", "1", "--out", out]);
+    const other = await run([...EXPERT, "--max-steps", "200", "-n", "6", "--seed", "1", "--out", out]);
     assert.equal(other.code, 1);
-    assert.match(other.stderr, /it was left by another evaluation \(pi0 eval --max-steps 200 .*--force/);
+    assert.match(
+      other.stderr,
+      /it was left by another evaluation \(pi0 eval --policy expert --max-steps 200 .*--force/,
+    );
 
     const resumed = await run(command);
     assert.equal(resumed.code, 0, resumed.stderr);
@@ -167,18 +173,20 @@ Deno.test("pi0 eval goes on where Ctrl-C stopped it, and repeats nothing", async
 });
 
 Deno.test("pi0 eval exits with 1 below --min-success, and says which line it was", async () => {
-  const { code, stderr } = await run([...SHORT, "-q", "--min-success", "0.5"]);
+  const { code, stderr } = await run([...EXPERT, ...SHORT, "-q", "--min-success", "0.5"]);
   assert.equal(code, 1);
   assert.match(stderr, /local in transfer_cube succeeds in 0\.0 %, below --min-success 0\.5/);
-  assert.equal((await run([...SHORT, "--min-success", "0"])).code, 0);
+  assert.equal((await run([...EXPERT, ...SHORT, "--min-success", "0"])).code, 0);
 });
 
 Deno.test("pi0 eval --push-at puts the cube elsewhere in every episode, and says so", async () => {
-  const pushed = await run([...SHORT, "--push-at", "5"]);
+  const pushed = await run([...EXPERT, ...SHORT, "--push-at", "5"]);
   assert.match(pushed.stdout, /, 10 rows of each chunk, pushed away at step 5\n/);
   const [one, other] = await Promise.all(
     [[], ["--push-at", "5"]].map(async (push) => {
-      const { episodes } = JSON.parse((await run([...SHORT, ...push, "--json"])).stdout) as EvaluationResults;
+      const { episodes } = JSON.parse(
+        (await run([...EXPERT, ...SHORT, ...push, "--json"])).stdout,
+      ) as EvaluationResults;
       return episodes.map(({ trajectory }) => trajectory);
     }),
   );
@@ -187,7 +195,7 @@ Deno.test("pi0 eval --push-at puts the cube elsewhere in every episode, and says
 
 Deno.test("pi0 eval shows how many have succeeded while it plays", async () => {
   const seen: string[] = [];
-  const { code } = await run(["-n", "3", "--workers", "1"], { onStderr: (text) => seen.push(text) });
+  const { code } = await run([...EXPERT, "-n", "3", "--workers", "1"], { onStderr: (text) => seen.push(text) });
   assert.equal(code, 0);
   assert.match(seen.join(""), /eval \[#+-*\] [123]\/3 100\.0 % succeed; local, seed \d+/);
 });
@@ -281,6 +289,6 @@ Deno.test("pi0 eval names modes apart, or asks for names", async () => {
   const named = await run(["--url", `near=${url}`, "--url", `far=${url}`, ...SHORT]);
   assert.equal(named.code, 0, named.stderr);
   assert.match(named.stdout, /^near and far +2 /m);
-  const different = await run(["--mode", "compare", "--url", url, ...SHORT]);
+  const different = await run(["--mode", "compare", "--url", url, ...EXPERT, ...SHORT]);
   assert.match(different.stdout, /may be the policy and not the way \(local: expert, tcp: tiny \(c0c0c0c0\)\)/);
 });

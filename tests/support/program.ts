@@ -54,7 +54,7 @@ export interface Server extends AsyncDisposable {
 /**
  * Starts `pi0 serve` on free ports and waits until it is ready.
  *
- * @param args further options; `--port` and its like replace the free ports.
+ * @param args further options; `--port` and its like replace the free ports, `--policy` the null policy.
  */
 export async function startServer(
   args: readonly string[] = [],
@@ -66,8 +66,9 @@ export async function startServer(
   const ports = ["port", "tcp-port", "quic-port", "quic-tcp-port"].flatMap((name) =>
     args.includes(`--${name}`) ? [] : [`--${name}`, "0"]
   );
+  const policy = args.includes("--policy") ? [] : ["--policy", "null"];
   const child = new Deno.Command(command, {
-    args: [...words, "serve", "--json", "--quiet", ...ports, ...args],
+    args: [...words, "serve", "--json", "--quiet", ...ports, ...policy, ...args],
     env: { ...(home === undefined ? {} : { PI0_HOME: home }), ...env },
     stdin: "null",
     stdout: "piped",

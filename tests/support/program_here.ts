@@ -18,14 +18,19 @@ interface Around {
   readonly signal?: AbortSignal;
   /** Where set, stderr is a terminal, and this hears what is written there. */
   readonly onStderr?: (text: string) => void;
+  /** Hears what is written to stdout. */
+  readonly onStdout?: (text: string) => void;
 }
 
 /** Runs a command to its end, and shows an error as main.ts would. */
-export async function runHere(argv: readonly string[], { signal, onStderr }: Around = {}): Promise<Outcome> {
+export async function runHere(argv: readonly string[], { signal, onStderr, onStdout }: Around = {}): Promise<Outcome> {
   let stdout = "";
   let stderr = "";
   const terminal = {
-    stdout: (text: string) => void (stdout += text),
+    stdout: (text: string) => {
+      stdout += text;
+      onStdout?.(text);
+    },
     stderr: (text: string) => {
       stderr += text;
       onStderr?.(text);
