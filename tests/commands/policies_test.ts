@@ -72,7 +72,7 @@ async function askService(policy: Policy, observation: Observation): Promise<num
 
 Deno.test("the null policy never sees the truth about a simulation, here or behind a service", async () => {
   using watched = watchNull();
-  await using policy = await create([]);
+  await using policy = await create(["--policy", "null"]);
   const { simulation: _, ...seen } = observation;
   await policy.infer(observation, endless);
   await askService(policy, observation);
@@ -110,14 +110,14 @@ testPolicy("the expert policy", aloha, () => create(["--policy", "expert"]), {
 const REFUSED: readonly [argv: string[], message: RegExp, parts?: Partial<PolicyParts>][] = [
   [
     ["nul"],
-    /^Cannot use --policy nul: policies are null, expert, replay:FILE, random:NAME, a URL, a model folder \(did you mean null\?\)$/,
+    /^Cannot use --policy nul: policies are mini, null, expert, replay:FILE, random:NAME, a URL, a model folder \(did you mean null\?\)$/,
   ],
   [["exprt"], /\(did you mean expert\?\)$/],
   [["replya:sim/episode.json"], /\(did you mean replay:FILE\?\)$/],
   [["replay"], /\(did you mean replay:FILE\?\)$/],
   // How the table calls it is nothing that can be typed.
-  [["remote"], /policies are null, expert, replay:FILE, random:NAME, a URL, a model folder$/],
-  [["gpu-box:8000"], /policies are null, expert, replay:FILE, random:NAME, a URL, a model folder$/],
+  [["remote"], /policies are mini, null, expert, replay:FILE, random:NAME, a URL, a model folder$/],
+  [["gpu-box:8000"], /policies are mini, null, expert, replay:FILE, random:NAME, a URL, a model folder$/],
   [["replay:"], /^Cannot use --policy replay: without a file: write replay:FILE$/],
   [
     ["expert", "--null-delay-ms", "5"],
