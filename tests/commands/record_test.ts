@@ -139,7 +139,7 @@ Deno.test("pi0 record that is stopped while it plays keeps the episodes that are
     const { code, stderr } = await run([...argv, "--out", `${folder}/out`], { signal: stop.signal });
     assert.deepEqual([code, stderr], [1, "pi0: Stopped by SIGINT\n"]);
     assert.deepEqual(await namesIn(`${folder}/out`), ["episodes"]);
-    assert.deepEqual(await namesIn(`${folder}/out/episodes`), ["local_expert.json"]);
+    assert.deepEqual(await namesIn(`${folder}/out/episodes`), ["local_mini.json"]);
   });
 });
 
