@@ -9,10 +9,7 @@
 import { createHash } from "node:crypto";
 
 const [folder] = Deno.args;
-if (folder === undefined) {
-  console.error("publish.ts: give the folder that train.py wrote");
-  Deno.exit(2);
-}
+if (folder === undefined) throw new Error("Cannot publish: give the folder that train.py wrote");
 const target = new URL("../../src/pi0/mini/", import.meta.url);
 const readJson = async (path: string | URL) => JSON.parse(await Deno.readTextFile(path));
 
@@ -35,9 +32,13 @@ const manifest = {
   },
   training: {
     seed: settings.seed,
-    // Demonstrations, validation and evaluation never share a start: see scripts/mini/README.md.
-    demonstration_seeds: "from 10,000,000",
-    validation_seeds: "from 20,000,000",
+    // No two of these share a start: see scripts/mini/README.md.
+    seeds: {
+      demonstrations: "from 10,000,000",
+      validation: "from 20,000,000",
+      choice: "pi0 eval --seed 777",
+      evaluation: "pi0 eval --seed 2026",
+    },
     steps: losses.at(-1).step,
     batch: settings.batch,
     recipe,
@@ -55,4 +56,3 @@ await Deno.writeTextFile(new URL("manifest.json", target), JSON.stringify(manife
 await new Deno.Command(Deno.execPath(), {
   args: ["fmt", "--quiet", new URL("manifest.json", target).pathname],
 }).output();
-console.log(`${weights.length} bytes of weights, manifest.json`);
