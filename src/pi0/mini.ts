@@ -10,7 +10,7 @@ import { parsePi0Config } from "./config.ts";
 import { deriveWeights } from "./derive.ts";
 import { sha256 } from "./file_record.ts";
 import { buildPi0Graph } from "./graph.ts";
-import manifest from "./mini/manifest.json" with { type: "json" };
+import MINI_MANIFEST from "./mini/manifest.json" with { type: "json" };
 import type { Pi0Model } from "./model.ts";
 import { readNormStats } from "./normalize.ts";
 import { readPolicySettings } from "./policy_settings.ts";
@@ -18,6 +18,8 @@ import { makePipeline } from "./preprocess.ts";
 import type { ByteType } from "./quantize.ts";
 import { foldTime } from "./time.ts";
 import type { Fusion, Precision } from "./weights.ts";
+
+export { MINI_MANIFEST };
 
 const NAME = "mini";
 const WEIGHTS = new URL("./mini/mini.safetensors", import.meta.url);
@@ -35,24 +37,17 @@ export interface MiniOptions {
  * Opens the model. Its weights stay in memory (7 MB as float32) and go into the graphs, so that nothing is written and
  * a start takes tenths of a second.
  *
- * @throws {Error} where the weights are not those of the manifest.
+ * @throws {Error} where the weights are not those of the MINI_MANIFEST.
  */
 export async function openMini({ precision, byteType }: MiniOptions): Promise<Pi0Model> {
-  const bytes = await Deno.readFile(WEIGHTS);
-  const hash = sha256(bytes);
-  if (hash !== manifest.weights.sha256) {
-    throw new Error(
-      `Cannot open ${NAME}: the SHA-256 of its weights is ${hash}, not its manifest's; install pi0 again`,
-    );
-  }
-  const config = parsePi0Config(manifest.config);
+  using checkpoint = await openMiniWeights();
+  const config = parsePi0Config(MINI_MANIFEST.config);
   const pipeline = makePipeline({
-    policy: readPolicySettings(manifest.policy, NAME),
-    normStats: readNormStats(JSON.stringify({ norm_stats: manifest.norm_stats }), NAME),
-    prompts: { kind: "table", prompts: new Map(Object.entries(manifest.prompts)) },
+    policy: readPolicySettings(MINI_MANIFEST.policy, NAME),
+    normStats: readNormStats(JSON.stringify({ norm_stats: MINI_MANIFEST.norm_stats }), NAME),
+    prompts: { kind: "table", prompts: new Map(Object.entries(MINI_MANIFEST.prompts)) },
     model: config,
   });
-  using checkpoint = await SafetensorsFile.fromBytes(NAME, bytes);
   const derivation = deriveWeights(config, checkpoint, { precision, fusion: FUSION, refer: false, byteType });
   const derived = await SafetensorsFile.fromBytes(NAME, await collect(derivation.chunks(), derivation.bytes));
   const weights = await openWeights(config, precision, FUSION, { derived: { file: derived, location: null } });
@@ -62,7 +57,7 @@ export async function openMini({ precision, byteType }: MiniOptions): Promise<Pi
     pipeline,
     weights,
     byteType: precision === "int8" ? byteType : null,
-    checkpointHash: hash,
+    checkpointHash: MINI_MANIFEST.weights.sha256,
     probes: false,
     variants: [{ cameras: config.cameraSlots.length, flowSteps: config.flowSteps }],
     folder: null,
@@ -73,6 +68,20 @@ export async function openMini({ precision, byteType }: MiniOptions): Promise<Pi
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
+}
+
+/**
+ * The weights as they were trained, in memory.
+ *
+ * @throws {Error} where they are not those of the manifest.
+ */
+export async function openMiniWeights(): Promise<SafetensorsFile> {
+  const bytes = await Deno.readFile(WEIGHTS);
+  const hash = sha256(bytes);
+  if (hash === MINI_MANIFEST.weights.sha256) return await SafetensorsFile.fromBytes(NAME, bytes);
+  throw new Error(
+    `Cannot open ${NAME}: the SHA-256 of its weights is ${hash}, not its manifest's; install pi0 again`,
+  );
 }
 
 async function collect(chunks: AsyncIterable<Uint8Array>, length: number): Promise<Uint8Array<ArrayBuffer>> {

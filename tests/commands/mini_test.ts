@@ -38,6 +38,20 @@ Deno.test("mini is at most 4 MB, knows both tasks, and its manifest tells how it
   assert.deepEqual(prompts.kind === "table" && [...prompts.prompts.keys()], ["Transfer cube", "Insert peg"]);
 });
 
+Deno.test("pi0 inspect mini says what it is and how it was trained", async () => {
+  const { code, stdout, stderr } = await runHere(["inspect", "mini"]);
+  assert.equal(code, 0, stderr);
+  const { weights, training } = JSON.parse((await runHere(["inspect", "mini", "--json"])).stdout);
+  for (
+    const line of [
+      `model       π₀, ${training.parameters.toLocaleString("en-US")} parameters`,
+      "prompts     Transfer cube; Insert peg",
+      "scenes      builtin, gym-aloha",
+      `SHA-256     ${weights.sha256}, as it was made`,
+    ]
+  ) assert.ok(stdout.split("\n").includes(line), `no line ${line} in\n${stdout}`);
+});
+
 Deno.test("pi0 infer gives the same actions with mini as with a folder that pi0 export makes of it", () =>
   inFolder(async (folder) => {
     const normStats = `${folder}/norm_stats.json`;
