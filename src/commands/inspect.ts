@@ -123,7 +123,11 @@ function describe({ config, pipeline, variants }: Pi0Model, parameters: number):
     ["expert", shape({ ...config.expert, ...heads(config) }, "")],
     ["actions", `${config.actionHorizon} rows of ${config.actionDim}, of which ${policy.robot} executes its own`],
     ["pictures", `${config.imageWidthPx} × ${config.imageHeightPx}: ${config.cameraSlots.join(", ")}`],
-    ["variants", variants.map(({ cameras, flowSteps }) => `${cameras} cameras × ${flowSteps} steps`).join(", ")],
+    [
+      "variants",
+      variants.map(({ cameras, flowSteps }) => `${cameras} camera${cameras === 1 ? "" : "s"} × ${flowSteps} steps`)
+        .join(", "),
+    ],
     ["robot", policy.robot + (policy.adaptToPi ? `, in PI's space (${policy.gripperConstants} grippers)` : "")],
     [
       "norm stats",

@@ -97,7 +97,7 @@ Deno.test("pi0 export, inspect, infer and serve give the same bytes, which are o
     const inspected = await runProgram(["inspect", model, "--verify"]);
     assert.match(inspected.stdout, /319,616 parameters/);
     assert.match(inspected.stdout, /scenes +none named/);
-    assert.match(inspected.stdout, /1 cameras × 10 steps, 2 cameras × 10 steps, 3 cameras × 10 steps/);
+    assert.match(inspected.stdout, /1 camera × 10 steps, 2 cameras × 10 steps, 3 cameras × 10 steps/);
     assert.match(inspected.stdout, /SentencePiece, 1280 pieces/);
     const { provenance, tokenizer } = JSON.parse((await runProgram(["inspect", model, "--json"])).stdout);
     assert.equal(provenance.checkpoint.path, "model.safetensors");
