@@ -70,9 +70,9 @@ await check("pi0 record (videos, fonts and charts)", async () => {
   assert.equal(code, 0, stderr);
   const { files } = JSON.parse(stdout) as { files: string[] };
   assert.deepEqual(files.filter((file) => /\.(mp4|png)$/.test(file)), [
-    "record/videos/local_expert.mp4",
-    "record/videos/remote_expert_tcp.mp4",
-    "record/videos/comparison_expert_local_tcp.mp4",
+    "record/videos/local_mini.mp4",
+    "record/videos/remote_mini_tcp.mp4",
+    "record/videos/comparison_mini_local_tcp.mp4",
     "record/charts/latency_breakdown.png",
   ]);
   await Deno.remove(`${cwd}/record`, { recursive: true });
