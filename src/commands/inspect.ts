@@ -5,7 +5,7 @@
  */
 
 import { MINI_MANIFEST, openMini, openMiniWeights } from "../pi0/mini.ts";
-import { countParameters, type Pi0Model } from "../pi0/model.ts";
+import type { Pi0Model } from "../pi0/model.ts";
 import { listFiles, readManifest, verifyFolder } from "../pi0/model_folder.ts";
 import { openModelFolder } from "../pi0/model_folder_open.ts";
 import { SafetensorsFile } from "../checkpoint/safetensors.ts";
@@ -58,13 +58,11 @@ async function inspectMini(): Promise<Inspected> {
   using file = await openMiniWeights();
   const tensors = countTypes(file);
   const { weights, training } = MINI_MANIFEST;
-  // What the file holds: without the last prefix block's part that nothing reads, which openpi's files have.
-  const { parameters } = training;
   const frames = Object.values(training.data.training_frames).reduce((sum, each) => sum + each);
   return {
-    details: { ...MINI_MANIFEST, parameters, tensors, verified: true },
+    details: { ...MINI_MANIFEST, parameters: model.parameters, tensors, verified: true },
     rows: [
-      ...describe(model, parameters),
+      ...describe(model),
       ["weights", `${size(weights.bytes)} inside the program (${tensors})`],
       [
         "trained",
@@ -87,15 +85,14 @@ async function inspectFolder(folder: string, verify: boolean, progress: Progress
     }
   }
   await using model = await openModelFolder(folder);
-  const parameters = countParameters(model.config);
   const { weights, provenance, precision, byteType, timeEmbedding } = manifest;
   using file = await SafetensorsFile.open(pathOf(folder, weights.derived));
   const tensors = countTypes(file);
-  const { weights: _, ...rest } = { ...manifest, parameters, tensors };
+  const { weights: _, ...rest } = { ...manifest, parameters: model.parameters, tensors };
   return {
     details: { ...rest, weights, verified: verify },
     rows: [
-      ...describe(model, parameters),
+      ...describe(model),
       ["precision", `${precision}${byteType === null ? "" : ` (${byteType})`}`],
       ["weights", `${size(weights.derived.bytes)} in ${weights.derived.path} (${tensors})`],
       ...(weights.checkpoint === null
@@ -114,7 +111,7 @@ async function inspectFolder(folder: string, verify: boolean, progress: Progress
 }
 
 /** What a model is, wherever its weights are. */
-function describe({ config, pipeline, variants }: Pi0Model, parameters: number): Row[] {
+function describe({ config, parameters, pipeline, variants }: Pi0Model): Row[] {
   const { policy, normStats, prompts } = pipeline;
   return [
     ["model", `${config.family === "pi0" ? "π₀" : "π₀.₅"}, ${count(parameters)} parameters`],

@@ -58,6 +58,8 @@ export async function openMini({ precision, byteType }: MiniOptions): Promise<Pi
     weights,
     byteType: precision === "int8" ? byteType : null,
     checkpointHash: MINI_MANIFEST.weights.sha256,
+    // Without the part of the prefix's last block that nothing reads, which openpi's models have.
+    parameters: MINI_MANIFEST.training.parameters,
     probes: false,
     variants: [{ cameras: config.cameraSlots.length, flowSteps: config.flowSteps }],
     folder: null,

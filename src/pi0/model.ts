@@ -24,6 +24,8 @@ export interface Pi0Model extends AsyncDisposable {
   readonly byteType: ByteType | null;
   /** Of the file that the weights come from; null where they are random. */
   readonly checkpointHash: string | null;
+  /** Numbers that it has learned. */
+  readonly parameters: number;
   /** Whether the graphs give the intermediate values, too. */
   readonly probes: boolean;
   /** The variants that come with the model. */

@@ -9,7 +9,7 @@ import { openWeights } from "./checkpoint_weights.ts";
 import { parsePi0Config } from "./config.ts";
 import { pathOf } from "./file_record.ts";
 import { buildPi0Graph } from "./graph.ts";
-import type { Pi0Model } from "./model.ts";
+import { countParameters, type Pi0Model } from "./model.ts";
 import { type Manifest, readManifest, type Variant, verifyFolder } from "./model_folder.ts";
 import { CHECKPOINT_LOCATION, FOLDER_FILES } from "./model_folder_export.ts";
 import { readNormStats } from "./normalize.ts";
@@ -56,6 +56,7 @@ export async function openModelFolder(folder: string): Promise<Pi0Model> {
     weights,
     byteType: manifest.byteType,
     checkpointHash: manifest.provenance.checkpoint.sha256,
+    parameters: countParameters(config),
     probes: manifest.probes,
     variants: manifest.graphs.map(({ cameras, flowSteps }) => ({ cameras, flowSteps })),
     folder: resolve(folder),

@@ -7,13 +7,12 @@ import { type RobotName, ROBOTS } from "../robot/mod.ts";
 import type { RobotProfile } from "../robot/profile.ts";
 import { PI0_CONFIGS, type Pi0Config } from "./config.ts";
 import { buildPi0Graph } from "./graph.ts";
-import type { Pi0Model } from "./model.ts";
 import { makePipeline } from "./preprocess.ts";
 import type { ByteType } from "./quantize.ts";
 import { makeRandomWeights } from "./random_weights.ts";
 import { type FoldedTime, foldTime } from "./time.ts";
 import { byteTokenizer } from "./tokenizer.ts";
-import { listExternalTensors } from "./model.ts";
+import { countParameters, listExternalTensors, type Pi0Model } from "./model.ts";
 import type { Precision } from "./weights.ts";
 
 /** The models that can be made up, as in `random:tiny`. */
@@ -76,6 +75,7 @@ export async function makeRandomModel(options: RandomModelOptions): Promise<Pi0M
     weights,
     byteType: precision === "int8" ? byteType : null,
     checkpointHash: null,
+    parameters: countParameters(config),
     probes,
     variants: [{ cameras: profile.cameras.filter(({ required }) => required).length, flowSteps: config.flowSteps }],
     folder,

@@ -7,7 +7,7 @@
 import { relative } from "node:path";
 import type { Clock } from "../clock.ts";
 import type { Provider, ProviderName, Runtime, SharedWeights } from "../ort/mod.ts";
-import { countParameters, listExternalTensors, type Pi0Model, PRECISIONS, weightBytes } from "../pi0/model.ts";
+import { listExternalTensors, type Pi0Model, PRECISIONS, weightBytes } from "../pi0/model.ts";
 import type { Variant } from "../pi0/model_folder.ts";
 import type { ByteType } from "../pi0/quantize.ts";
 import { buildSaturationProbe, chooseByteType, saturationInput } from "../pi0/saturation.ts";
@@ -129,7 +129,7 @@ function describeModel(model: Pi0Model, variants: readonly Variant[], options: L
   return {
     family: config.family,
     random: model.checkpointHash === null,
-    parameters: countParameters(config),
+    parameters: model.parameters,
     weightBytes: weightBytes(weights),
     precision: Object.entries(PRECISIONS).find(([, precision]) => precision === weights.precision)![0],
     provider: options.provider,

@@ -80,9 +80,11 @@ Deno.test("pi0 serve without a policy serves mini, and pi0 bench asks it as it w
     signal: stop.signal,
     onStdout: (text) => resolve(JSON.parse(text.split("\n")[0]!)),
   });
-  const { policy, robot, defaultPrompt, metadata, portals } = await ready;
+  const { policy, robot, defaultPrompt, metadata, portals, model } = await ready;
   assert.deepEqual([policy, robot, defaultPrompt], ["mini", "aloha", "Transfer cube"]);
   assert.deepEqual(metadata, { scenes: ["builtin", "gym-aloha"] });
+  const { training } = JSON.parse(await Deno.readTextFile(`${SOURCE}/manifest.json`));
+  assert.equal((model as Record<string, unknown>)["parameters"], training.parameters);
 
   const url = (portals as Record<string, string>)["tcp"]!;
   const bench = ["bench", "--url", url, "-n", "2", "--rounds", "1", "--no-warm", "--json", "--quiet"];
