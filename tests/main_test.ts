@@ -90,6 +90,12 @@ Deno.test("serve of the null policy with options of a far one is refused", () =>
 Deno.test("serve of the model inside for another robot than its own is refused", () =>
   refused(["serve", "--robot", "droid"], /Cannot use --robot droid with --policy mini: its robot is aloha/));
 
+Deno.test("serve with a default prompt that the model does not know is refused, and the known ones are named", () =>
+  refused(
+    ["serve", "--default-prompt", "Fold it", "--quiet"],
+    /Cannot use --default-prompt Fold it: mini knows "Transfer cube", "Insert peg"$/m,
+  ));
+
 Deno.test("serve of the model inside with options of the null policy is refused", () =>
   refused(["serve", "--null-delay-ms", "26"], /--null-delay-ms with --policy mini: it belongs to --policy null/));
 

@@ -138,7 +138,7 @@ export async function openModelPolicy(text: string, surroundings: ModelSurroundi
       await using model = await openModel(text, provider, runtime, surroundings);
       if (provider === "cpu" && (model.weights.precision === "bfloat16" || model.weights.precision === "float16")) {
         log(
-          `${model.name} is in half precision, which the CPU computes slowly or not at all; export it with fp32 or int8`,
+          `${model.name} is in half precision, which the CPU computes slowly or not at all; take fp32 or int8`,
         );
       }
       return await loadPolicy(model, {
@@ -193,7 +193,7 @@ async function openModel(
 ): Promise<Pi0Model> {
   if (text === MINI) {
     const precision = PRECISIONS[options.precision ?? "fp32"];
-    return await openMini({ precision, byteType: await byteTypeOf(precision, runtime) });
+    return await openMini({ precision, byteType: await byteTypeOf(precision, runtime), probes });
   }
   if (!isRandomModel(text)) {
     const model = await openModelFolder(text);

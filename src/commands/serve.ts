@@ -5,6 +5,7 @@
  */
 
 import { UsageError } from "../errors.ts";
+import { cleanPrompt } from "../pi0/prompt.ts";
 import { ROBOT_NAMES, ROBOTS } from "../robot/mod.ts";
 import { PolicyService } from "../serving/service.ts";
 import { fingerprintOf } from "../transport/certificate.ts";
@@ -171,6 +172,7 @@ export const serve = defineCommand({
       progress: createProgress(terminal, clock, { quiet: options.quiet }),
       log: (line) => log(`pi0: ${line}\n`),
     });
+    checkDefaultPrompt(options.defaultPrompt, policy);
     const maxMessageBytes = Math.round(options.maxMessageMb * 1e6);
     const service = new PolicyService({
       policy,
@@ -237,6 +239,14 @@ function requireToken(hostname: string, token: string | undefined, noAuth: boole
   throw new UsageError(
     `Cannot listen on ${hostname} without a token: give --token (or PI0_TOKEN), or --no-auth to let everybody in`,
   );
+}
+
+/** @throws {UsageError} where the policy knows some prompts only, and this is none of them. */
+function checkDefaultPrompt(prompt: string | undefined, { name, model }: Policy): void {
+  const known = model?.["prompts"];
+  if (prompt === undefined || !Array.isArray(known) || known.includes(cleanPrompt(prompt))) return;
+  const names = known.map((one) => JSON.stringify(one)).join(", ");
+  throw new UsageError(`Cannot use --default-prompt ${prompt}: ${name} knows ${names}`);
 }
 
 interface PortalOptions {

@@ -31,16 +31,25 @@ export interface MiniOptions {
   readonly precision: Precision;
   /** For int8. */
   readonly byteType: ByteType;
+  /** Whether its graphs give the intermediate values, too. */
+  readonly probes: boolean;
 }
 
 /**
  * Opens the model. Its weights stay in memory (7 MB as float32) and go into the graphs, so that nothing is written and
  * a start takes tenths of a second.
  *
- * @throws {Error} where the weights are not those of the MINI_MANIFEST.
+ * @throws {Error} where the weights are not those of its manifest.
  */
-export async function openMini({ precision, byteType }: MiniOptions): Promise<Pi0Model> {
-  using checkpoint = await openMiniWeights();
+export async function openMini({ precision, byteType, probes }: MiniOptions): Promise<Pi0Model> {
+  const bytes = await Deno.readFile(WEIGHTS);
+  const hash = sha256(bytes);
+  if (hash !== MINI_MANIFEST.weights.sha256) {
+    throw new Error(
+      `Cannot open ${NAME}: the SHA-256 of its weights is ${hash}, not its manifest's; install pi0 again`,
+    );
+  }
+  using checkpoint = await SafetensorsFile.fromBytes(NAME, bytes);
   const config = parsePi0Config(MINI_MANIFEST.config);
   const pipeline = makePipeline({
     policy: readPolicySettings(MINI_MANIFEST.policy, NAME),
@@ -57,33 +66,19 @@ export async function openMini({ precision, byteType }: MiniOptions): Promise<Pi
     pipeline,
     weights,
     byteType: precision === "int8" ? byteType : null,
-    checkpointHash: MINI_MANIFEST.weights.sha256,
+    checkpointHash: hash,
     // Without the part of the prefix's last block that nothing reads, which openpi's models have.
     parameters: MINI_MANIFEST.training.parameters,
-    probes: false,
+    probes,
     variants: [{ cameras: config.cameraSlots.length, flowSteps: config.flowSteps }],
     folder: null,
     weightFiles: {},
     async graph({ cameras, flowSteps }) {
       const time = await foldTime(weights, flowSteps);
-      return { bytes: buildPi0Graph(weights, { cameras, time, probes: false }) };
+      return { bytes: buildPi0Graph(weights, { cameras, time, probes }) };
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
-}
-
-/**
- * The weights as they were trained, in memory.
- *
- * @throws {Error} where they are not those of the manifest.
- */
-export async function openMiniWeights(): Promise<SafetensorsFile> {
-  const bytes = await Deno.readFile(WEIGHTS);
-  const hash = sha256(bytes);
-  if (hash === MINI_MANIFEST.weights.sha256) return await SafetensorsFile.fromBytes(NAME, bytes);
-  throw new Error(
-    `Cannot open ${NAME}: the SHA-256 of its weights is ${hash}, not its manifest's; install pi0 again`,
-  );
 }
 
 async function collect(chunks: AsyncIterable<Uint8Array>, length: number): Promise<Uint8Array<ArrayBuffer>> {

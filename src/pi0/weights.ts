@@ -2,7 +2,8 @@
  * The weights as the graph wants them: which tensors there are, and from which of openpi's they are made.
  *
  * A *matrix* stays in a file, where the runtime maps it, unless the whole model is small and in memory. A *vector*
- * (norms, biases, positions: 1 in 1,000 values) is read into memory and goes into the model file. Names are ours; openpi's PyTorch names are the `sources`.
+ * (norms, biases, positions: 1 in 1,000 values) is read into memory and goes into the model file. Names are ours; openpi's
+ * PyTorch names are the `sources`.
  *
  * @module
  */

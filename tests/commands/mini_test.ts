@@ -21,7 +21,7 @@ const PICTURE = `${import.meta.dirname}/../../src/robot/frames/transfer_cube_000
 const signal = new AbortController().signal;
 
 async function loadMini(): Promise<ModelPolicy> {
-  await using model = await openMini({ precision: "float32", byteType: "U8" });
+  await using model = await openMini({ precision: "float32", byteType: "U8", probes: false });
   return await loadPolicy(model, { runtime: await openRuntime(), provider: "cpu", threads: 1, clock: systemClock });
 }
 
@@ -31,7 +31,7 @@ Deno.test("mini is at most 4 MB, knows both tasks, and its manifest tells how it
   const manifest = JSON.parse(await Deno.readTextFile(`${SOURCE}/manifest.json`));
   assert.equal(manifest.weights.bytes, size);
   assert.ok(manifest.training.steps > 1000 && manifest.training.seed > 0);
-  await using model = await openMini({ precision: "float32", byteType: "U8" });
+  await using model = await openMini({ precision: "float32", byteType: "U8", probes: false });
   const { policy, prompts } = model.pipeline;
   assert.deepEqual(policy.scenes, ["builtin", "gym-aloha"]);
   assert.equal(policy.defaultPrompt, "Transfer cube");
@@ -51,6 +51,15 @@ Deno.test("pi0 inspect mini says what it is and how it was trained", async () =>
     ]
   ) assert.ok(stdout.split("\n").includes(line), `no line ${line} in\n${stdout}`);
 });
+
+Deno.test("pi0 infer mini --probes writes its intermediate values", () =>
+  inFolder(async (folder) => {
+    const seen = ["--camera", `cam_high=${PICTURE}`, "--state", new Array(14).fill(0).join(), "--quiet"];
+    const { code, stderr } = await runHere(["infer", "mini", ...seen, "--probes", `${folder}/probes`]);
+    assert.equal(code, 0, stderr);
+    const { size } = await Deno.stat(`${folder}/probes/x_after_step.bin`);
+    assert.equal(size, 10 * 50 * 14 * Float32Array.BYTES_PER_ELEMENT, "10 Euler steps, 50 rows of 14");
+  }));
 
 Deno.test("pi0 infer gives the same actions with mini as with a folder that pi0 export makes of it", () =>
   inFolder(async (folder) => {
